@@ -19,6 +19,11 @@ export interface DecodeOptions {
   readonly maxBytes?: number;
   /** Most values, keys not counted: bounds the memory that a hostile input can ask for. @default 8_000_000 */
   readonly maxValues?: number;
+  /**
+   * Keys, at any depth, whose values are not decoded: the bytes of the value as it stands take its place, so that
+   * a long list costs no memory. Only its outline is checked, the rest when a `ListDecoder` or `decode` reads it.
+   */
+  readonly opaqueKeys?: readonly string[];
   /** @default -(2n ** 63n) */
   readonly minInteger?: bigint;
   /** @default 2n ** 64n - 1n */
@@ -56,13 +61,7 @@ const LETTER_L = 0x6c;
  */
 export function decode(bytes: Uint8Array, options: DecodeOptions = {}): BencodeValue {
   const { value, end } = decodePrefix(bytes, options);
-  if (end !== bytes.byteLength) {
-    const details = { at: end, trailing: bytes.byteLength - end };
-    throw new BencodeError("BENCODE_TRAILING_BYTES", `${details.trailing} bytes follow the value that ends at byte ${end}`, {
-      fault: "remote",
-      details,
-    });
-  }
+  expectEnd(bytes, end);
   return value;
 }
 
@@ -76,14 +75,50 @@ export function decodePrefix(bytes: Uint8Array, options: DecodeOptions = {}): De
   return { value, end: decoder.position, issues: decoder.issues };
 }
 
+/** Decodes a list item by item, so that each can be dropped before the next is read. */
+export class ListDecoder {
+  readonly #decoder: Decoder;
+  #ended = false;
+
+  /**
+   * @param bytes a list, `l` to `e`
+   * @throws {BencodeError} BENCODE_UNEXPECTED_BYTE when it is no list, BENCODE_TOO_LARGE
+   */
+  constructor(bytes: Uint8Array, options: DecodeOptions = {}) {
+    this.#decoder = new Decoder(bytes, options);
+    this.#decoder.enterList();
+  }
+
+  /** Departures from canonical form in the items read; `at` counts from the beginning of the list. */
+  get issues(): readonly BencodeIssue[] {
+    return this.#decoder.issues;
+  }
+
+  /**
+   * The next item, undefined behind the last one.
+   * @throws {BencodeError} as `decode`
+   */
+  next(): BencodeValue | undefined {
+    if (this.#ended) return undefined;
+    if (this.#decoder.tryLeaveList()) {
+      this.#ended = true;
+      return undefined;
+    }
+    return this.#decoder.value(1);
+  }
+}
+
 class Decoder {
   position = 0;
   readonly issues: BencodeIssue[] = [];
   readonly #bytes: Uint8Array;
   readonly #maxDepth: number;
+  readonly #opaqueKeys: readonly string[] | undefined;
   readonly #canonical: boolean;
   readonly #minInteger: bigint;
   readonly #maxInteger: bigint;
+  readonly #minNumber: number; // the same bounds for integers that are safe as numbers: comparing these with bigint is slow
+  readonly #maxNumber: number;
   readonly #maxDigits: number;
   #valuesLeft: number;
   #buffer: Buffer | undefined; // the same bytes, for text of long keys
@@ -92,10 +127,13 @@ class Decoder {
   constructor(bytes: Uint8Array, options: DecodeOptions) {
     this.#bytes = bytes;
     this.#maxDepth = Math.min(options.maxDepth ?? 100, HARD_MAX_DEPTH);
+    this.#opaqueKeys = options.opaqueKeys;
     this.#canonical = options.canonical ?? false;
     this.#valuesLeft = options.maxValues ?? 8_000_000;
     this.#minInteger = options.minInteger ?? -(2n ** 63n);
     this.#maxInteger = options.maxInteger ?? 2n ** 64n - 1n;
+    this.#minNumber = Number(this.#minInteger);
+    this.#maxNumber = Number(this.#maxInteger);
     this.#maxDigits = Math.max(String(this.#minInteger).length, String(this.#maxInteger).length);
     const maxBytes = options.maxBytes ?? 134_217_728;
     if (bytes.byteLength > maxBytes) {
@@ -106,15 +144,53 @@ class Decoder {
   value(depth: number): BencodeValue {
     const start = this.position;
     const byte = this.#bytes[start] as number;
-    if (--this.#valuesLeft < 0) throw this.#error("BENCODE_TOO_MANY_VALUES", "more values than allowed", start);
+    if (--this.#valuesLeft < 0) throw this.#tooMany(start);
     if (byte >= ZERO && byte <= NINE) return this.#byteString();
     if (byte === LETTER_I) return this.#integer();
     if (byte === LETTER_L || byte === LETTER_D) {
-      if (depth >= this.#maxDepth) throw this.#error("BENCODE_TOO_DEEP", `nested deeper than ${this.#maxDepth}`, start);
+      if (depth >= this.#maxDepth) throw this.#tooDeep(start);
       return byte === LETTER_L ? this.#list(depth + 1) : this.#dictionary(depth + 1);
     }
-    if (byte === undefined) throw this.#truncated();
-    throw this.#error("BENCODE_UNEXPECTED_BYTE", `no value begins with byte ${byte} at ${start}`, start);
+    throw this.#noValue(byte, start);
+  }
+
+  enterList(): void {
+    if (this.#bytes.byteLength === 0) throw this.#truncated();
+    if (this.#bytes[0] !== LETTER_L) throw this.#error("BENCODE_UNEXPECTED_BYTE", "not a list", 0);
+    this.position = 1;
+  }
+
+  /** Steps over the end of a list when it is there; what follows it is refused. */
+  tryLeaveList(): boolean {
+    if (this.#bytes[this.position] !== LETTER_E) return false;
+    this.position++;
+    expectEnd(this.#bytes, this.position);
+    return true;
+  }
+
+  /** Steps over one value and returns its bytes; pairs of keys and values are not told from items here. */
+  #outline(depth: number): Uint8Array {
+    const start = this.position;
+    let open = 0;
+    do {
+      const at = this.position;
+      const byte = this.#bytes[at] as number;
+      if (byte === LETTER_E && open > 0) {
+        open--;
+        this.position++;
+        continue;
+      }
+      if (--this.#valuesLeft < 0) throw this.#tooMany(at);
+      if (byte >= ZERO && byte <= NINE) {
+        const length = this.#length();
+        this.position += length;
+      } else if (byte === LETTER_I) this.#integer();
+      else if (byte === LETTER_L || byte === LETTER_D) {
+        if (depth + open++ >= this.#maxDepth) throw this.#tooDeep(at);
+        this.position++;
+      } else throw this.#noValue(byte, at);
+    } while (open > 0);
+    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, this.position - start);
   }
 
   #byteString(): Uint8Array {
@@ -166,12 +242,13 @@ class Decoder {
     if (bytes[digitsStart] === ZERO && at > digitsStart + 1) this.#irregular("leadingZero", start);
     else if (negative && magnitude === 0) this.#irregular("negativeZero", start);
     this.position = at + 1;
-    if (magnitude === 0) return 0;
-    let value: number | bigint = negative ? -magnitude : magnitude;
-    if (!Number.isSafeInteger(value)) {
-      const digits = BigInt(this.#latin1(significantStart, at));
-      value = negative ? -digits : digits;
+    if (magnitude <= Number.MAX_SAFE_INTEGER) {
+      const value = negative && magnitude !== 0 ? -magnitude : magnitude;
+      if (value < this.#minNumber || value > this.#maxNumber) throw this.#range(start);
+      return value;
     }
+    const digits = BigInt(this.#latin1(significantStart, at));
+    const value = negative ? -digits : digits;
     if (value < this.#minInteger || value > this.#maxInteger) throw this.#range(start);
     return value;
   }
@@ -203,7 +280,7 @@ class Decoder {
         this.#irregular(duplicate ? "duplicateKey" : "unsortedKey", keyStart, key);
       }
       const valueStart = this.position;
-      const value = this.value(depth);
+      const value = this.#opaqueKeys?.includes(key) ? this.#outline(depth) : this.value(depth);
       if (!duplicate) slots.push(key, value, valueStart, this.position);
     }
     this.position++;
@@ -246,6 +323,19 @@ class Decoder {
     if (this.issues.length < MAX_ISSUES) this.issues.push(key === undefined ? { type, at } : { type, at, key });
   }
 
+  #noValue(byte: number | undefined, at: number): BencodeError {
+    if (byte === undefined) return this.#truncated();
+    return this.#error("BENCODE_UNEXPECTED_BYTE", `no value begins with byte ${byte} at ${at}`, at);
+  }
+
+  #tooMany(at: number): BencodeError {
+    return this.#error("BENCODE_TOO_MANY_VALUES", "more values than allowed", at);
+  }
+
+  #tooDeep(at: number): BencodeError {
+    return this.#error("BENCODE_TOO_DEEP", `nested deeper than ${this.#maxDepth}`, at);
+  }
+
   #truncated(): BencodeError {
     const at = this.#bytes.byteLength;
     return this.#error("BENCODE_TRUNCATED", `the input ends at byte ${at}, inside a value`, at);
@@ -259,6 +349,13 @@ class Decoder {
   #error(code: keyof typeof bencodeErrorCodes, message: string, at: number): BencodeError {
     return new BencodeError(code, message, { fault: "remote", details: { at } });
   }
+}
+
+function expectEnd(bytes: Uint8Array, end: number): void {
+  const trailing = bytes.byteLength - end;
+  if (trailing === 0) return;
+  const message = `${trailing} bytes follow the value that ends at byte ${end}`;
+  throw new BencodeError("BENCODE_TRAILING_BYTES", message, { fault: "remote", details: { at: end, trailing } });
 }
 
 function keysOf(slots: DictionarySlots): Set<string> {
