@@ -1,0 +1,299 @@
+import type { Bitfield } from "#/base/bitfield.ts";
+import type { ChunkPool, PieceChecked } from "../storage/index.ts";
+import { encodeCancelInto, encodeRequestInto, REQUEST_MESSAGE_LENGTH } from "../wire/index.ts";
+import { peerError } from "./errors.ts";
+import { BLOCK_LENGTH, type PartialPiece } from "./partial-piece.ts";
+import type { Peer } from "./peer.ts";
+import type { PeerConnection } from "./peer-connection.ts";
+import type { PiecePicker } from "./piece-picker.ts";
+import type { SwarmCounters } from "./stats.ts";
+import type { PieceStore } from "./store.ts";
+
+/** New requests wait until this many (or a quarter of the depth) fit, so that they leave in one write. */
+const REQUEST_BATCH = 32;
+/** A connection without blocks for so long is snubbed: its requests go to others. */
+const SNUB_MS = 30_000;
+/** In the end game a connection has at most this many doubled requests under way. */
+const END_GAME_DEPTH = 4;
+/** Blocks that a peer may send unasked before it is dropped, besides those whose requests were taken back. */
+const MAX_UNSOLICITED = 64;
+
+export interface DownloaderOptions {
+  readonly picker: PiecePicker;
+  readonly have: Bitfield;
+  readonly store: PieceStore;
+  readonly pool: ChunkPool;
+  readonly pieceLength: number;
+  readonly pieceSize: (piece: number) => number;
+  readonly counters: SwarmCounters;
+  readonly connections: () => Iterable<PeerConnection>;
+  readonly now: () => number;
+  /** All blocks of a piece are here and its hash is right. */
+  readonly pieceVerified: (piece: number) => void;
+  /** A hash was wrong; `contributors` sent its blocks, in the order of the blocks. */
+  readonly pieceFailed: (piece: number, contributors: readonly (Peer | undefined)[], digests: Uint8Array | undefined) => void;
+}
+
+/** Asks peers for blocks, takes them in, and hands full chunks to the storage. Memory: chunks of the pool, nothing else. */
+export class Downloader {
+  readonly #options: DownloaderOptions;
+  readonly #blocksPerPiece: number;
+  /** Pieces whose blocks are all here and whose hash is being compared. */
+  readonly #checking = new Map<number, PartialPiece>();
+  /** Set while requests wait for memory. */
+  #starved = false;
+  #unsolicited = new WeakMap<PeerConnection, number>();
+  isPaused = false;
+
+  constructor(options: DownloaderOptions) {
+    this.#options = options;
+    this.#blocksPerPiece = Math.ceil(options.pieceLength / BLOCK_LENGTH);
+  }
+
+  /** Pieces whose hash is being compared. */
+  get checkingCount(): number {
+    return this.#checking.size;
+  }
+
+  /** Sends as many requests as the connection's pipeline has room for. */
+  fill(connection: PeerConnection): void {
+    const { peer, pending, pipeline } = connection;
+    if (this.isPaused || connection.isClosed || !peer.amInterested) return;
+    if (peer.isChoking && peer.allowedFastFromThem.size === 0) return;
+    const depth = pipeline.depth;
+    const room = depth - pending.size;
+    if (room <= 0 || (pending.size > 0 && room < Math.min(REQUEST_BATCH, depth >> 2))) return;
+    const asked: number[] = [];
+    this.#starved = !this.#pickBlocks(connection, room, asked) || this.#starved;
+    if (asked.length === 0 && pending.size < END_GAME_DEPTH) this.#pickEndGame(connection, Math.min(room, END_GAME_DEPTH), asked);
+    if (asked.length === 0) return;
+    const out = new Uint8Array((asked.length / 2) * REQUEST_MESSAGE_LENGTH);
+    let offset = 0;
+    for (let i = 0; i < asked.length; i += 2) {
+      const piece = asked[i] as number;
+      const begin = (asked[i + 1] as number) * BLOCK_LENGTH;
+      offset += encodeRequestInto(out, offset, piece, begin, Math.min(BLOCK_LENGTH, this.#options.pieceSize(piece) - begin));
+    }
+    this.#options.counters.requestsSent += asked.length / 2;
+    if (pending.size === asked.length / 2) connection.lastBlockAt = this.#options.now();
+    connection.sendBytes(out);
+  }
+
+  /** After memory was given back: those that had to wait go on. */
+  fillStarved(): void {
+    if (!this.#starved) return;
+    this.#starved = false;
+    for (const connection of this.#options.connections()) this.fill(connection);
+  }
+
+  /** The peer takes a request back (BEP 6, "reject"). */
+  rejected(connection: PeerConnection, piece: number, begin: number): void {
+    const key = this.#key(piece, begin / BLOCK_LENGTH);
+    if (!connection.pending.delete(key)) return;
+    this.#release(connection, piece, begin / BLOCK_LENGTH);
+  }
+
+  /** Frees all that the connection was asked for. @param forgive whether its blocks may still be on their way */
+  releaseAll(connection: PeerConnection, forgive: boolean): void {
+    if (forgive) connection.forgivenBlocks += connection.pending.size;
+    const keys = [...connection.pending.keys()];
+    connection.pending.clear();
+    connection.incoming = undefined;
+    for (const key of keys) this.#release(connection, Math.floor(key / this.#blocksPerPiece), key % this.#blocksPerPiece);
+    for (const partial of this.#options.picker.partials.values()) {
+      if (partial.exclusiveTo === connection.peer) partial.exclusiveTo = undefined;
+    }
+  }
+
+  blockStarted(connection: PeerConnection, piece: number, begin: number, length: number): void {
+    connection.incoming = undefined;
+    const block = begin / BLOCK_LENGTH;
+    const partial = this.#options.picker.partials.get(piece);
+    if (!Number.isInteger(block) || !connection.pending.has(this.#key(piece, block)) || partial === undefined) {
+      this.#unasked(connection, length);
+      return;
+    }
+    const memory = partial.blockMemory(block);
+    if (memory === undefined || length !== memory.byteLength) {
+      connection.close(peerError("PEER_BAD_INDEX", { piece, begin, length }));
+      return;
+    }
+    const isDirect = partial.tryClaim(block, connection);
+    connection.incoming = { partial, block, memory: isDirect ? memory : new Uint8Array(length), isDirect, filled: 0 };
+  }
+
+  blockArriving(connection: PeerConnection, bytes: Uint8Array): void {
+    const incoming = connection.incoming;
+    if (incoming === undefined) return;
+    if (incoming.isDirect && !incoming.partial.isWriter(incoming.block, connection)) {
+      // Another connection finished the block; its memory may be someone else's already.
+      connection.incoming = undefined;
+      return;
+    }
+    incoming.memory.set(bytes, incoming.filled);
+    incoming.filled += bytes.byteLength;
+  }
+
+  blockEnded(connection: PeerConnection): void {
+    const incoming = connection.incoming;
+    if (incoming === undefined) return;
+    connection.incoming = undefined;
+    const { partial, block, memory } = incoming;
+    const key = this.#key(partial.piece, block);
+    const sentAt = connection.pending.get(key);
+    if (sentAt === undefined || partial.isReceived(block)) {
+      this.#options.counters.redundantBytes += memory.byteLength;
+      return;
+    }
+    const now = this.#options.now();
+    if (!incoming.isDirect) partial.blockMemory(block)?.set(memory);
+    connection.pending.delete(key);
+    connection.pipeline.blockReceived(memory.byteLength, now - sentAt);
+    connection.lastBlockAt = now;
+    connection.peer.isSnubbed = false;
+    connection.peer.downloaded.add(memory.byteLength);
+    this.#options.counters.downloadedBytes += memory.byteLength;
+    if (partial.requesterCount(block) > 1) this.#cancelOthers(connection, partial, block);
+    if (partial.markReceived(block, connection.peer)) this.#flushChunk(partial, partial.chunkOf(block));
+  }
+
+  pieceChecked(result: PieceChecked): void {
+    const { piece, ok, blockDigests } = result;
+    const partial = this.#checking.get(piece);
+    if (partial === undefined) return;
+    this.#checking.delete(piece);
+    this.#options.picker.partials.delete(piece);
+    if (ok) {
+      this.#options.counters.verifiedPieces++;
+      this.#options.pieceVerified(piece);
+      return;
+    }
+    this.#options.counters.hashFailures++;
+    this.#options.counters.failedBytes += partial.size;
+    if (this.#options.picker.isWanted(piece)) this.#options.picker.beginOnParole(piece);
+    this.#options.pieceFailed(piece, partial.contributors, blockDigests);
+  }
+
+  /** Gives all memory back and forgets all blocks that are not part of a verified piece. */
+  abandonAll(): void {
+    for (const connection of this.#options.connections()) this.releaseAll(connection, true);
+    for (const partial of [...this.#options.picker.partials.values()]) {
+      if (this.#checking.has(partial.piece)) continue;
+      this.#giveChunks(partial);
+      this.#options.store.forgetPiece(partial.piece);
+      this.#options.picker.abandon(partial);
+    }
+  }
+
+  /** Call about twice a second. */
+  tick(): void {
+    const now = this.#options.now();
+    let fastest = 0;
+    for (const connection of this.#options.connections()) {
+      connection.pipeline.tick(now);
+      fastest = Math.max(fastest, connection.pipeline.rateBytesPerSecond);
+      if (connection.pending.size > 0 && now - connection.lastBlockAt > SNUB_MS && !connection.isReadingPaused) {
+        this.#options.counters.requestTimeouts += connection.pending.size;
+        connection.peer.isSnubbed = true;
+        connection.lastBlockAt = now;
+        connection.pipeline.snub();
+        this.releaseAll(connection, true);
+      }
+    }
+    this.#options.picker.fastestRate = fastest;
+    for (const connection of this.#options.connections()) this.fill(connection);
+  }
+
+  /** @returns false when memory ran out */
+  #pickBlocks(connection: PeerConnection, room: number, asked: number[]): boolean {
+    const now = this.#options.now();
+    let left = room;
+    while (left > 0) {
+      const partial = this.#options.picker.pick(connection);
+      if (partial === undefined) return true;
+      let block = partial.nextFree();
+      while (block !== undefined && left > 0) {
+        const index = partial.chunkOf(block);
+        partial.chunks[index] ??= this.#options.pool.tryTake();
+        if (partial.chunks[index] === undefined) {
+          this.#options.counters.memoryWaits++;
+          if (partial.isUntouched && !partial.onParole) this.#options.picker.abandon(partial);
+          return false;
+        }
+        partial.markRequested(block, connection);
+        connection.pending.set(this.#key(partial.piece, block), now);
+        asked.push(partial.piece, block);
+        left--;
+        block = partial.nextFree();
+      }
+    }
+    return true;
+  }
+
+  #pickEndGame(connection: PeerConnection, most: number, asked: number[]): void {
+    const now = this.#options.now();
+    for (const { partial, block } of this.#options.picker.pickEndGame(connection, most)) {
+      partial.markRequested(block, connection);
+      connection.pending.set(this.#key(partial.piece, block), now);
+      asked.push(partial.piece, block);
+      this.#options.counters.endGameRequests++;
+    }
+  }
+
+  #key(piece: number, block: number): number {
+    return piece * this.#blocksPerPiece + block;
+  }
+
+  #release(connection: PeerConnection, piece: number, block: number): void {
+    const partial = this.#options.picker.partials.get(piece);
+    if (partial === undefined || partial.isReceived(block)) return;
+    partial.markReleased(block, connection);
+    const index = partial.chunkOf(block);
+    const chunk = partial.chunks[index];
+    if (chunk !== undefined && partial.isChunkIdle(index)) {
+      partial.chunks[index] = undefined;
+      this.#options.pool.give(chunk);
+    }
+    if (partial.isUntouched && !partial.onParole) this.#options.picker.abandon(partial);
+  }
+
+  #unasked(connection: PeerConnection, length: number): void {
+    this.#options.counters.unsolicitedBytes += length;
+    if (connection.forgivenBlocks > 0) {
+      connection.forgivenBlocks--;
+      return;
+    }
+    const count = (this.#unsolicited.get(connection) ?? 0) + 1;
+    this.#unsolicited.set(connection, count);
+    if (count > MAX_UNSOLICITED) connection.close(peerError("PEER_UNSOLICITED", { blocks: count }));
+  }
+
+  #cancelOthers(connection: PeerConnection, partial: PartialPiece, block: number): void {
+    const begin = block * BLOCK_LENGTH;
+    for (const other of partial.requesters(block)) {
+      if (other === connection) continue;
+      other.pending.delete(this.#key(partial.piece, block));
+      other.forgivenBlocks++;
+      const out = new Uint8Array(REQUEST_MESSAGE_LENGTH);
+      encodeCancelInto(out, 0, partial.piece, begin, partial.blockLength(block));
+      other.sendBytes(out);
+      this.#options.counters.cancelsSent++;
+    }
+  }
+
+  #flushChunk(partial: PartialPiece, index: number): void {
+    const chunk = partial.chunks[index];
+    if (chunk === undefined) return;
+    partial.chunks[index] = undefined;
+    if (partial.isComplete) this.#checking.set(partial.piece, partial);
+    this.#options.store.writeChunk(partial.piece, index * this.#options.pool.chunkLength, partial.chunkSize(index), chunk);
+  }
+
+  #giveChunks(partial: PartialPiece): void {
+    partial.chunks.forEach((chunk, index) => {
+      if (chunk === undefined) return;
+      partial.chunks[index] = undefined;
+      this.#options.pool.give(chunk);
+    });
+  }
+}
