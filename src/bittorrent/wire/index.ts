@@ -5,7 +5,19 @@
  * `lt_donthave` (BEP 54), and peer ids (BEP 20). A connection gives the first bytes to a HandshakeDecoder and all others to a
  * FrameDecoder; what is sent comes from the encode functions.
  */
+export { type AllowedFastOptions, allowedFastSet } from "./allowed-fast.ts";
 export { WireError, type WireErrorCode, wireErrorCodes } from "./errors.ts";
+export {
+  DONT_HAVE_NAME,
+  decodeDontHave,
+  decodeExtensionHandshake,
+  EXTENSION_HANDSHAKE_ID,
+  type ExtensionHandshake,
+  type ExtensionHandshakeFields,
+  encodeDontHave,
+  encodeExtended,
+  encodeExtensionHandshake,
+} from "./extension.ts";
 export { FrameDecoder, type FrameDecoderOptions, type FrameSink } from "./frames.ts";
 export {
   encodeHandshake,
@@ -36,3 +48,4 @@ export {
   REQUEST_MESSAGE_LENGTH,
   type WireMessage,
 } from "./messages.ts";
+export { createPeerId, describePeerId } from "./peer-id.ts";
