@@ -10,6 +10,9 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
+/** Entries of package.json that mean nothing to those who install the package. */
+const ofTheCheckout = ["devDependencies", "allowScripts", "scripts", "imports"];
+
 interface Manifest {
   readonly [key: string]: unknown;
   readonly exports: Readonly<Record<string, string>>;
@@ -23,14 +26,12 @@ export function buildPackage(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   compile(join(folder, "dist"));
-  const {
-    devDependencies: _,
-    allowScripts: __,
-    scripts: ___,
-    imports: ____,
-    ...manifest
-  } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Manifest;
-  const published = { ...manifest, exports: Object.fromEntries(Object.entries(manifest.exports).map(publishedExport)) };
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Manifest;
+  const kept = Object.entries(manifest).filter(([name]) => !ofTheCheckout.includes(name));
+  const published = {
+    ...Object.fromEntries(kept),
+    exports: Object.fromEntries(Object.entries(manifest.exports).map(publishedExport)),
+  };
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(published, null, 2)}\n`);
   for (const name of manifest["files"] as readonly string[]) {
     if (name !== "dist") cpSync(join(root, name), join(folder, name), { recursive: true });

@@ -98,7 +98,8 @@ describe("folders of src/", () => {
 function crossing(path: string, name: string, { own, other, target }: { own: string; other: string; target: string }): string[] {
   const allowed = mayImport[own];
   const wrong: string[] = [];
-  if (!name.startsWith("#/")) wrong.push(`${path}: ${name} leaves its folder; write it with #/`);
+  const near = own.split("/")[0] === other.split("/")[0];
+  if (!near && !name.startsWith("#/")) wrong.push(`${path}: ${name} leads far away; write it with #/`);
   if (other === "base") return wrong;
   if (allowed !== "anything" && !allowed?.includes(other)) wrong.push(`${path}: ${own} may not import ${other} (${name})`);
   const door = target === `src/${other}/index.ts` || (own === "web" && target === "src/daemon/contract.ts");
