@@ -12,6 +12,12 @@ const MAX_RETRY_MS = 30 * 60_000;
 /** Failures in a row after which an address that nobody named again is forgotten. */
 const MAX_FAILURES = 8;
 
+/**
+ * How a connection went. `unused`: we gave it up ourselves; `failed`: no handshake came; `used`: there was a peer;
+ * `useless`: that peer has nothing for us and wants nothing.
+ */
+export type ConnectionEnd = "unused" | "failed" | "used" | "useless";
+
 interface Candidate {
   readonly address: string;
   readonly origin: PeerOrigin;
@@ -82,12 +88,17 @@ export class Candidates {
     return best.address;
   }
 
-  /** The connection to an address ended. @param useful whether it had come through its handshake */
-  closed(address: string, now: number, useful: boolean): void {
+  /** The connection to an address ended, or was never made. */
+  closed(address: string, now: number, how: ConnectionEnd): void {
     const candidate = this.#known.get(address);
     if (candidate === undefined) return;
     candidate.isBusy = false;
-    candidate.failures = useful ? 1 : candidate.failures + 1;
+    if (how === "unused") return;
+    if (how === "useless") {
+      candidate.notBefore = now + MAX_RETRY_MS;
+      return;
+    }
+    candidate.failures = how === "used" ? 1 : candidate.failures + 1;
     candidate.notBefore =
       now + Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (candidate.failures - 1)) * (0.9 + this.#random.below(200) / 1000);
   }

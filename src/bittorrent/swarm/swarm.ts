@@ -17,7 +17,7 @@ import {
   type WireMessage,
 } from "../wire/index.ts";
 import { type PiecePriority, piecePriority } from "./availability.ts";
-import { Candidates, type PeerOrigin } from "./candidates.ts";
+import { Candidates, type ConnectionEnd, type PeerOrigin } from "./candidates.ts";
 import { Choker } from "./choker.ts";
 import { Downloader } from "./downloader.ts";
 import { peerError } from "./errors.ts";
@@ -42,6 +42,12 @@ const USELESS_MS = 60_000;
 /** Pieces that peers of ours may have although choked; BEP 6 suggests 10. */
 const ALLOWED_FAST_COUNT = 10;
 const HOUSEKEEPING_MS = 500;
+/** How to treat the address of a peer that we let go for a reason of our own. */
+const connectionEnds: Partial<Record<string, ConnectionEnd>> = {
+  PEER_USELESS: "useless",
+  PEER_REMOVED: "unused",
+  PEER_LIMIT: "unused",
+};
 
 /** What of a torrent the swarm needs; `Metainfo` fits it. */
 export interface SwarmTorrent {
@@ -175,6 +181,11 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     return this.#isComplete;
   }
 
+  /** Wanted pieces that are not here. */
+  get wantedLeft(): number {
+    return this.#wantedLeft;
+  }
+
   get uploadSlots(): number {
     return this.#choker.slots;
   }
@@ -234,7 +245,8 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
 
   /** Whether another peer would help and is allowed. */
   get wantsPeers(): boolean {
-    return this.isRunning && !this.#isComplete && this.#peers.size < this.#options.maxPeers;
+    const { maxPeers } = this.#options;
+    return this.isRunning && this.#peers.size < (this.#isComplete ? maxPeers / 2 : maxPeers);
   }
 
   /** Our handshake for this torrent. */
@@ -339,7 +351,7 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     this.#messages.forget(peer);
     const code = reasonCode(reason);
     this.counters.peersDropped++;
-    if (peer.direction === "outgoing") this.candidates.closed(peer.address, this.now(), code !== "PEER_DUPLICATE");
+    if (peer.direction === "outgoing") this.candidates.closed(peer.address, this.now(), connectionEnds[code] ?? "used");
     if (code === "INTERNAL") this.#options.logger.error("peer dropped by an internal error", { peer: peer.address, error: reason });
     this.emit("peerClosed", { peer, reason, code });
     if (this.isRunning) for (const other of this.#connections) this.downloader.fill(other);
