@@ -88,7 +88,7 @@ export function decodeAnnounceQuery(query: string): AnnounceQuery {
     return value === undefined ? undefined : Math.min(value, Number.MAX_SAFE_INTEGER);
   };
   const address = (name: string, family: 4 | 6): string | undefined => {
-    const text = (values.get(name) ?? "").replace(family === 4 ? /:\d+$/ : /^\[(.*)\](:\d+)?$/, "$1");
+    const text = (values.get(name) ?? "").replace(family === 4 ? /^([^:]*):\d+$/ : /^\[(.*)\](?::\d+)?$/, "$1");
     return ipFamily(text) === family ? text : undefined;
   };
   const trackerId = values.get("trackerid");
