@@ -72,7 +72,7 @@ export class Downloader {
     for (let i = 0; i < asked.length; i += 2) {
       const piece = asked[i] as number;
       const begin = (asked[i + 1] as number) * BLOCK_LENGTH;
-      offset += encodeRequestInto(out, offset, piece, begin, Math.min(BLOCK_LENGTH, this.#options.pieceSize(piece) - begin));
+      offset = encodeRequestInto(out, offset, piece, begin, Math.min(BLOCK_LENGTH, this.#options.pieceSize(piece) - begin));
     }
     this.#options.counters.requestsSent += asked.length / 2;
     if (pending.size === asked.length / 2) connection.lastBlockAt = this.#options.now();
