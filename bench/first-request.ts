@@ -93,7 +93,7 @@ function serve(socket: Socket, onRequest: () => void): void {
   const handshake = new HandshakeDecoder();
   let greeted = false;
   socket.on("error", (error) => silentLogger.debug(error.message)); // the client is killed once it has asked
-  socket.on("data", (chunk) => {
+  socket.on("data", (chunk: Buffer) => {
     if (greeted) return frames.receive(chunk);
     const done = handshake.push(chunk);
     if (done === undefined) return;

@@ -9,13 +9,9 @@ if (role === "info") {
   console.log(JSON.stringify({ version: `freshet ${version} on node ${process.version}`, peer: "direct" }));
 } else {
   const [peer, port] = role === "seed" ? [undefined, rest[0]] : rest;
-  const client = await Client.open({ listen: [`127.0.0.1:${port}`] });
-  const torrent = await client.add(readFileSync(torrentFile), {
-    output: folder,
-    peers: peer === undefined ? [] : [peer],
-    useTrackers: false,
-  });
-  const notify = (): void => writeFileSync(process.env["BENCH_NOTIFY"] as string, role === "seed" ? "READY\n" : "DONE\n");
-  if (torrent.stats().complete) notify();
-  else torrent.once("complete", notify);
+  const client = await Client.open({ hosts: ["127.0.0.1"], ports: [Number(port)], output: folder });
+  const peers = peer === undefined ? [] : [peer];
+  const torrent = await client.add(readFileSync(torrentFile), { peers, useTrackers: false });
+  await torrent.whenComplete();
+  writeFileSync(process.env["BENCH_NOTIFY"] as string, role === "seed" ? "READY\n" : "DONE\n");
 }
