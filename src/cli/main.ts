@@ -141,6 +141,8 @@ function logsDebug(options: CommonOptions): boolean {
   return options.logLevel === "debug" || options.logLevel === "trace" || (options.verbose ?? 0) >= 2;
 }
 
+/** Shows the cursor and wraps lines again, which progress bars turn off. */
+const TERMINAL_RESET = "\x1b[?25h\x1b[?7h\n";
 /** How long the process may still live after its command came to an end, if something holds it. */
 const LINGER_MS = 2000;
 
@@ -151,7 +153,10 @@ const LINGER_MS = 2000;
 export async function runProcess(): Promise<void> {
   const controller = new AbortController();
   const stop = (): void => {
-    if (controller.signal.aborted) process.exit(INTERRUPTED);
+    if (controller.signal.aborted) {
+      if (process.stderr.isTTY) process.stderr.write(TERMINAL_RESET);
+      process.exit(INTERRUPTED);
+    }
     controller.abort();
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);

@@ -101,7 +101,7 @@ function argumentTable(definition: Commander): string {
 
 function optionTable(options: readonly Option[]): string {
   const rows = options.map((option) => {
-    const value = option instanceof SettingOption ? undefined : option.defaultValue;
+    const value = option instanceof SettingOption ? undefined : (option.defaultValueDescription ?? option.defaultValue);
     const ending = value === undefined ? "" : ` (default: \`${value}\`)`;
     return `| \`${cell(option.flags)}\` | ${cell(option.description)}${ending} |`;
   });
