@@ -23,6 +23,8 @@ export class ChunkPool {
   /** Last given, first taken, so that the processor's cache still has it. BOUNDED by totalCount. */
   readonly #free: Chunk[] = [];
   readonly #isFree: Uint8Array;
+  /** Promised and not taken. BOUNDED by the length of #free. */
+  #reserved = 0;
 
   constructor(options: ChunkPoolOptions = {}) {
     this.chunkLength = options.chunkLength ?? 256 * 1024;
@@ -36,15 +38,36 @@ export class ChunkPool {
     }
   }
 
+  /** Chunks that are neither taken nor promised. */
   get freeCount(): number {
-    return this.#free.length;
+    return this.#free.length - this.#reserved;
   }
 
-  /** @returns undefined when all memory is in use; stop reading from peers until something is given back */
+  /** @returns undefined when all memory is in use or promised */
   tryTake(): Chunk | undefined {
-    const chunk = this.#free.pop();
-    if (chunk !== undefined) this.#isFree[chunk.index] = 0;
-    return chunk;
+    return this.freeCount > 0 ? this.#pop() : undefined;
+  }
+
+  /**
+   * Promises a chunk without choosing one, so that what comes next lands in the memory that was used last.
+   * @returns false when all memory is in use or promised; ask for no more data until something is given back
+   */
+  tryReserve(): boolean {
+    if (this.freeCount <= 0) return false;
+    this.#reserved++;
+    return true;
+  }
+
+  /** Takes the chunk that `tryReserve` promised. Throws RangeError without a promise. */
+  takeReserved(): Chunk {
+    this.cancelReserved();
+    return this.#pop();
+  }
+
+  /** Gives a promise back. Throws RangeError without one. */
+  cancelReserved(): void {
+    if (this.#reserved === 0) throw new RangeError("no chunk was reserved");
+    this.#reserved--;
   }
 
   /** Gives a chunk back. Throws RangeError when it is free already or of another pool. */
@@ -52,5 +75,11 @@ export class ChunkPool {
     if (this.#chunks[chunk.index] !== chunk || this.#isFree[chunk.index] === 1) throw new RangeError("chunk was not taken");
     this.#isFree[chunk.index] = 1;
     this.#free.push(chunk);
+  }
+
+  #pop(): Chunk {
+    const chunk = this.#free.pop() as Chunk;
+    this.#isFree[chunk.index] = 0;
+    return chunk;
   }
 }

@@ -103,6 +103,13 @@ export class Candidates {
       now + Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (candidate.failures - 1)) * (0.9 + this.#random.below(200) / 1000);
   }
 
+  /** A peer that dialled us says that it listens here: known, and busy until `closed`. */
+  reachedFrom(address: string): void {
+    this.add(address, "incoming");
+    const candidate = this.#known.get(address);
+    if (candidate !== undefined) candidate.isBusy = true;
+  }
+
   /** Takes an address out for good: it is ourselves. */
   forget(address: string): void {
     this.#own.add(address);

@@ -113,11 +113,11 @@ export class Downloader {
       this.#unasked(connection, length);
       return;
     }
-    const memory = partial.blockMemory(block);
-    if (memory === undefined || length !== memory.byteLength) {
+    if (length !== partial.blockLength(block)) {
       connection.close(peerError("PEER_BAD_INDEX", { piece, begin, length }));
       return;
     }
+    const memory = this.#memoryFor(partial, block);
     const isDirect = partial.tryClaim(block, connection);
     connection.incoming = { partial, block, memory: isDirect ? memory : new Uint8Array(length), isDirect, filled: 0 };
   }
@@ -214,8 +214,7 @@ export class Downloader {
       let block = partial.nextFree();
       while (block !== undefined && left > 0) {
         const index = partial.chunkOf(block);
-        partial.chunks[index] ??= this.#options.pool.tryTake();
-        if (partial.chunks[index] === undefined) {
+        if (!this.#reserve(partial, index)) {
           this.#options.counters.memoryWaits++;
           if (partial.isUntouched && !partial.onParole) this.#options.picker.abandon(partial);
           return false;
@@ -249,11 +248,7 @@ export class Downloader {
     if (partial === undefined || partial.isReceived(block)) return;
     partial.markReleased(block, connection);
     const index = partial.chunkOf(block);
-    const chunk = partial.chunks[index];
-    if (chunk !== undefined && partial.isChunkIdle(index)) {
-      partial.chunks[index] = undefined;
-      this.#options.pool.give(chunk);
-    }
+    if (partial.isChunkIdle(index)) this.#giveChunk(partial, index);
     if (partial.isUntouched && !partial.onParole) this.#options.picker.abandon(partial);
   }
 
@@ -289,11 +284,31 @@ export class Downloader {
     this.#options.store.writeChunk(partial.piece, index * this.#options.pool.chunkLength, partial.chunkSize(index), chunk);
   }
 
+  #reserve(partial: PartialPiece, index: number): boolean {
+    if (partial.chunks[index] !== undefined || partial.reserved[index] === 1) return true;
+    if (!this.#options.pool.tryReserve()) return false;
+    partial.reserved[index] = 1;
+    return true;
+  }
+
+  #memoryFor(partial: PartialPiece, block: number): Uint8Array {
+    const index = partial.chunkOf(block);
+    if (partial.reserved[index] === 1) {
+      partial.reserved[index] = 0;
+      partial.chunks[index] = this.#options.pool.takeReserved();
+    }
+    return partial.blockMemory(block) as Uint8Array;
+  }
+
+  #giveChunk(partial: PartialPiece, index: number): void {
+    const chunk = partial.chunks[index];
+    partial.chunks[index] = undefined;
+    if (chunk !== undefined) this.#options.pool.give(chunk);
+    else if (partial.reserved[index] === 1) this.#options.pool.cancelReserved();
+    partial.reserved[index] = 0;
+  }
+
   #giveChunks(partial: PartialPiece): void {
-    partial.chunks.forEach((chunk, index) => {
-      if (chunk === undefined) return;
-      partial.chunks[index] = undefined;
-      this.#options.pool.give(chunk);
-    });
+    for (let index = 0; index < partial.chunks.length; index++) this.#giveChunk(partial, index);
   }
 }

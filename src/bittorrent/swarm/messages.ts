@@ -19,7 +19,6 @@ export interface MessageHandlerOptions {
   readonly uploader: Uploader;
   readonly choker: Choker;
   readonly candidates: Candidates;
-  readonly isPrivate: boolean;
   readonly now: () => number;
   /** What a peer has, or that it takes no data, has changed: it may have become useless. */
   readonly peerChanged: (peer: Peer) => void;
@@ -189,9 +188,12 @@ export class MessageHandler {
     if (extension.requestQueue !== undefined) {
       for (const each of peer.connections) each.pipeline.limit = Math.max(1, extension.requestQueue);
     }
-    if (extension.port !== undefined && peer.direction === "incoming" && !this.#options.isPrivate) {
+    if (extension.port !== undefined && peer.direction === "incoming") {
       const listening = tryParseEndpoint(formatEndpoint({ host: peer.host, port: extension.port }));
-      if (listening !== undefined) this.#options.candidates.add(formatEndpoint(listening), "incoming");
+      if (listening !== undefined && peer.listensAt === undefined) {
+        peer.listensAt = formatEndpoint(listening);
+        this.#options.candidates.reachedFrom(peer.listensAt);
+      }
     }
     if (extension.uploadOnly !== undefined) peer.uploadOnly = extension.uploadOnly;
     this.#options.downloader.fill(connection);

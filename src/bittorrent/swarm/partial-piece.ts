@@ -13,8 +13,10 @@ export class PartialPiece {
   readonly size: number;
   readonly blockCount: number;
   readonly blocksPerChunk: number;
-  /** A chunk is here from the first request for one of its blocks until all of them came. */
+  /** A chunk is here from the first block that comes for it until all of them came. */
   readonly chunks: (Chunk | undefined)[];
+  /** Whether the pool promised a chunk, from the first request for one of its blocks until its first block comes: 1 or 0. */
+  readonly reserved: Uint8Array;
   /** Who sent each block; kept for the search for a liar. */
   readonly contributors: (Peer | undefined)[];
   /** Set after a hash failure: only this peer may send the piece, so that a second failure names the liar. */
@@ -43,6 +45,7 @@ export class PartialPiece {
     this.blocksPerChunk = chunkLength / BLOCK_LENGTH;
     const chunkCount = Math.ceil(this.blockCount / this.blocksPerChunk);
     this.chunks = new Array(chunkCount).fill(undefined);
+    this.reserved = new Uint8Array(chunkCount);
     this.contributors = new Array(this.blockCount).fill(undefined);
     this.#requesters = new Array(this.blockCount).fill(undefined);
     this.#writers = new Array(this.blockCount).fill(undefined);

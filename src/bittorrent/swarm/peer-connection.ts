@@ -13,6 +13,7 @@ const MAX_EXTENSION_MESSAGE_LENGTH = 1_048_576;
 
 /** What a connection tells its torrent. Calls may close the connection. */
 export interface ConnectionOwner {
+  readonly counters: { sentBytes: number };
   now(): number;
   messageReceived(connection: PeerConnection, message: WireMessage): void;
   blockStarted(connection: PeerConnection, piece: number, begin: number, length: number): void;
@@ -81,6 +82,7 @@ export class PeerConnection implements FrameSink, LinkListener {
 
   sendBytes(bytes: Uint8Array, onSent?: () => void): void {
     this.lastSentAt = this.#owner.now();
+    this.#owner.counters.sentBytes += bytes.byteLength;
     this.link.write(bytes, onSent);
   }
 

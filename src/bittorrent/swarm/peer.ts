@@ -39,6 +39,8 @@ export class Peer {
   /** Pieces that it may ask for although choked. */
   readonly allowedFastToThem = new Set<number>();
   extension: ExtensionHandshake | undefined;
+  /** Where a peer that dialled us can be dialled, when it says so. */
+  listensAt: string | undefined;
   uploadOnly = false;
 
   /** Payload bytes from and to this peer. */

@@ -54,7 +54,6 @@ export interface SwarmTorrent {
   readonly infoHash: Uint8Array;
   readonly pieceCount: number;
   readonly pieceLength: number;
-  readonly isPrivate: boolean;
   pieceSize(piece: number): number;
 }
 
@@ -161,7 +160,6 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
       uploader: this.#uploader,
       choker: this.#choker,
       candidates: this.candidates,
-      isPrivate: torrent.isPrivate,
       now,
       peerChanged: (peer) => this.#dropIfUseless(peer),
     });
@@ -351,7 +349,8 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     this.#messages.forget(peer);
     const code = reasonCode(reason);
     this.counters.peersDropped++;
-    if (peer.direction === "outgoing") this.candidates.closed(peer.address, this.now(), connectionEnds[code] ?? "used");
+    const dialAddress = peer.direction === "outgoing" ? peer.address : peer.listensAt;
+    if (dialAddress !== undefined) this.candidates.closed(dialAddress, this.now(), connectionEnds[code] ?? "used");
     if (code === "INTERNAL") this.#options.logger.error("peer dropped by an internal error", { peer: peer.address, error: reason });
     this.emit("peerClosed", { peer, reason, code });
     if (this.isRunning) for (const other of this.#connections) this.downloader.fill(other);
