@@ -38,7 +38,8 @@ export function readAttributes(dictionary: BencodeDictionary, where: () => strin
 interface PendingLink {
   readonly index: number;
   readonly where: string;
-  readonly target: readonly string[];
+  readonly texts: readonly string[];
+  readonly identities: readonly string[];
 }
 
 /**
@@ -84,7 +85,7 @@ export class FileListReader {
     this.#readPath(dictionary, where);
     const path = this.#texts;
     const padding = attributes.padding || (path.at(-1) as string).startsWith(OLD_PADDING_PREFIX);
-    const safePath = padding ? this.#paddingPath(path) : this.#tree.tryAdd(this.#identities, path);
+    const safePath = padding ? this.#paddingPath(path) : this.#tree.tryAdd(path, this.#identities);
     if (safePath === undefined) {
       const details = { where: where(), path: path.join("/") };
       throw new MetainfoError("METAINFO_DUPLICATE_PATH", `a second file has the path ${details.path}`, {
@@ -133,7 +134,7 @@ export class FileListReader {
       const part = parts[i] as BencodeValue;
       if (!(part instanceof Uint8Array)) throw wrongType(`${where()}.${key}.${i}`, part, "a byte string");
       if (part.byteLength === 0) throw emptyPath(`${where()}.${key}.${i}`);
-      const text = reader.text(part);
+      const text = i < parts.length - 1 ? reader.repeatedText(part) : reader.text(part);
       const identity = reader.identity(part, text);
       if (identity !== text && identities === texts) identities = [...texts];
       texts[i] = text;
@@ -154,18 +155,23 @@ export class FileListReader {
     if (value === undefined) throw missing(where);
     if (!Array.isArray(value)) throw wrongType(where, value, "a list");
     const { reader } = this.#context;
-    const target = value.map((part, i) => {
+    const texts: string[] = [];
+    const identities: string[] = [];
+    value.forEach((part, i) => {
       if (!(part instanceof Uint8Array)) throw wrongType(`${where}.${i}`, part, "a byte string");
-      return reader.identity(part, reader.text(part));
+      const text = reader.text(part);
+      texts.push(text);
+      identities.push(reader.identity(part, text));
     });
-    this.#links.push({ index, where, target });
+    this.#links.push({ index, where, texts, identities });
   }
 
   /** A link may lead to a file or folder of this torrent and nowhere else; any other stays an empty file. */
   #resolve(link: PendingLink): void {
     const file = this.files[link.index] as TorrentFile;
-    const symlink = this.#tree.find(link.target);
-    if (symlink === undefined || symlink === file.safePath) this.#context.issues.add(link.where, "leads to nothing in the torrent");
+    const symlink = this.#tree.find(link.texts, link.identities);
+    if (symlink === undefined || symlink.join("/") === file.safePath.join("/"))
+      this.#context.issues.add(link.where, "leads to nothing in the torrent");
     else this.files[link.index] = { ...file, symlink };
   }
 }

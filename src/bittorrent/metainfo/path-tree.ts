@@ -1,10 +1,9 @@
-import { type NameRules, NameSet } from "./safe-names.ts";
+import { FolderNames, type NameRules } from "./safe-names.ts";
 
 interface Folder {
   readonly safePath: readonly string[];
   readonly folders: Map<string, Folder>;
-  readonly files: Map<string, readonly string[]>;
-  readonly names: NameSet;
+  readonly names: FolderNames;
 }
 
 /**
@@ -23,41 +22,47 @@ export class PathTree {
 
   /**
    * Adds a file.
-   * @param path parts below the torrent's folder, at least one; each stands for one name, whatever it contains
+   * @param texts parts of the path below the torrent's folder, at least one; each stands for one name, whatever it contains
+   * @param identities the same parts, such that two are the same text only when they are the same name
    * @returns undefined when the very same path is there already
    */
-  tryAdd(path: readonly string[], displayed: readonly string[] = path): readonly string[] | undefined {
-    const last = path.length - 1;
+  tryAdd(texts: readonly string[], identities: readonly string[]): readonly string[] | undefined {
+    const last = texts.length - 1;
     let folder = this.#root;
     for (let i = 0; i < last; i++) {
-      const name = path[i] as string;
-      let next = folder.folders.get(name);
+      const identity = identities[i] as string;
+      let next = folder.folders.get(identity);
       if (next === undefined) {
-        next = this.#folder([...folder.safePath, folder.names.take(displayed[i] as string)]);
-        folder.folders.set(name, next);
+        next = this.#folder(append(folder.safePath, folder.names.takeFolder(texts[i] as string)));
+        folder.folders.set(identity, next);
       }
       folder = next;
     }
-    const name = path[last] as string;
-    if (folder.files.has(name)) return undefined;
-    const safePath = [...folder.safePath, folder.names.take(displayed[last] as string)];
-    folder.files.set(name, safePath);
-    return safePath;
+    const name = folder.names.tryTakeFile(texts[last] as string, identities[last] as string);
+    return name === undefined ? undefined : append(folder.safePath, name);
   }
 
   /** The safe path of a file or folder that was added. */
-  find(path: readonly string[]): readonly string[] | undefined {
+  find(texts: readonly string[], identities: readonly string[]): readonly string[] | undefined {
+    const last = texts.length - 1;
+    if (last < 0) return undefined;
     let folder: Folder | undefined = this.#root;
-    for (let i = 0; i < path.length - 1; i++) {
-      folder = folder.folders.get(path[i] as string);
+    for (let i = 0; i < last; i++) {
+      folder = folder.folders.get(identities[i] as string);
       if (folder === undefined) return undefined;
     }
-    const name = path.at(-1);
-    if (name === undefined) return undefined;
-    return folder.files.get(name) ?? folder.folders.get(name)?.safePath;
+    const file = folder.names.findFile(texts[last] as string, identities[last] as string);
+    return file === undefined ? folder.folders.get(identities[last] as string)?.safePath : append(folder.safePath, file);
   }
 
   #folder(safePath: readonly string[]): Folder {
-    return { safePath, folders: new Map(), files: new Map(), names: new NameSet(this.#rules) };
+    return { safePath, folders: new Map(), names: new FolderNames(this.#rules) };
   }
+}
+
+function append(path: readonly string[], name: string): string[] {
+  const longer = new Array<string>(path.length + 1);
+  for (let i = 0; i < path.length; i++) longer[i] = path[i] as string;
+  longer[path.length] = name;
+  return longer;
 }

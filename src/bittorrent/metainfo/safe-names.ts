@@ -7,6 +7,11 @@ export type NameRules = "portable" | "linux";
 /** Longest name of one file or folder, in bytes of UTF-8: ext4, APFS; NTFS allows 255 UTF-16 units, which is no less. */
 export const MAX_NAME_LENGTH = 255;
 const MAX_EXTENSION_LENGTH = 32; // in bytes; a longer "extension" is cut like any other text
+const DOT = 0x2e;
+const SPACE = 0x20;
+const UPPER_A = 0x41;
+const UPPER_Z = 0x5a;
+const FAMILY_LENGTH = MAX_NAME_LENGTH - MAX_EXTENSION_LENGTH - 16; // 16: room for " (number)"
 
 // Separators, controls, and marks that turn the direction of text, with which "gpj.exe" is shown as "exe.jpg".
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
@@ -15,7 +20,6 @@ const UNSAFE_ON_WINDOWS = /[\\:*?"<>|]/g; // ":" is a drive letter's, and HFS's 
 const TRAILING_DOTS_AND_SPACES = /[. ]+$/; // Windows drops them, so "a." would be "a"
 // Device names of Windows, with any extension: "nul", "COM1.txt".
 const RESERVED_ON_WINDOWS = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)/i;
-const PLAIN = /^[A-Za-z0-9_\-()[\]+,&' ]+(?:\.[A-Za-z0-9]+)+$/; // needs no more than a look at its length and for devices
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
 const ASCII = /^[\u0000-\u007f]*$/;
 
@@ -24,7 +28,7 @@ const ASCII = /^[\u0000-\u007f]*$/;
  * at most 255 bytes of UTF-8 (cut before the extension). Each bad character becomes "_".
  */
 export function safeName(name: string, rules: NameRules = "portable"): string {
-  if (name.length <= MAX_NAME_LENGTH && PLAIN.test(name) && !RESERVED_ON_WINDOWS.test(name)) return name;
+  if (isPlain(name)) return name;
   let safe = name.toWellFormed().replace(UNSAFE_ANYWHERE, "_");
   if (rules === "portable") {
     safe = safe.replace(UNSAFE_ON_WINDOWS, "_");
@@ -35,11 +39,36 @@ export function safeName(name: string, rules: NameRules = "portable"): string {
   return safe === "" || safe === "." || safe === ".." ? "_".repeat(Math.max(1, safe.length)) : safe;
 }
 
+const PLAIN = new Uint8Array(128); // by character code
+for (const character of " abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-()[]+,&'.")
+  PLAIN[character.charCodeAt(0)] = 1;
+const LONGEST_RESERVED = "conout$ ".length;
+
+/** Whether a quick look shows that every system takes the name as it is: most names of most torrents end here. */
+function isPlain(name: string): boolean {
+  const length = name.length;
+  if (length === 0 || length > MAX_NAME_LENGTH) return false;
+  for (let i = 0; i < length; i++) if (PLAIN[name.charCodeAt(i)] !== 1) return false;
+  const last = name.charCodeAt(length - 1);
+  if (last === DOT || last === SPACE) return false;
+  const dot = name.indexOf(".");
+  return (dot === -1 ? length : dot) > LONGEST_RESERVED || !RESERVED_ON_WINDOWS.test(name);
+}
+
 /** What is the same for two names that one file system or another takes for one name: case and Unicode form are gone. */
 export function foldName(name: string, rules: NameRules): string {
   if (rules === "linux") return name;
+  if (isLowerAscii(name)) return name;
   if (ASCII.test(name)) return name.toLowerCase();
   return name.normalize("NFD").toUpperCase().toLowerCase().normalize("NFC");
+}
+
+function isLowerAscii(name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    const code = name.charCodeAt(i);
+    if (code > 0x7f || (code >= UPPER_A && code <= UPPER_Z)) return false;
+  }
+  return true;
 }
 
 /** Puts `suffix` before the extension, and cuts what is before it so that the whole stays within the limit. */
@@ -67,35 +96,67 @@ function cutUtf8(text: string, limit: number): string {
   return bytes.toString("utf8", 0, end);
 }
 
+const FOLDER = "\ud801"; // who took a name, when no file did; no identity of a file
+
 /** The names given out in one folder. */
-export class NameSet {
+export class FolderNames {
   readonly #rules: NameRules;
-  readonly #taken = new Set<string>();
-  #nextNumber: Map<string, number> | undefined; // for each name that clashed: one number is never tried twice
+  /** Folded name to the identity of the file that took it. Bound: one for each file and folder of the torrent. */
+  readonly #taken = new Map<string, string>();
+  /** Identity to name, of the files that could not have the safe form of their own. */
+  #renamed: Map<string, string> | undefined;
+  /** Of each family of names that clash, the number to try next: none is tried twice. */
+  #nextNumber: Map<string, number> | undefined;
 
   constructor(rules: NameRules) {
     this.#rules = rules;
   }
 
   /** Takes the safe form of a name, or when that clashes with one taken, the form with the next free " (2)", " (3)"… */
-  take(name: string): string {
+  takeFolder(name: string): string {
     const safe = safeName(name, this.#rules);
-    if (this.#tryTake(safe)) return safe;
+    return this.#tryTake(safe, FOLDER) ? safe : this.#takeNumbered(safe, FOLDER);
+  }
+
+  /** As `takeFolder`, for a file; undefined when a file of the same identity has a name already. */
+  tryTakeFile(name: string, identity: string): string | undefined {
+    const safe = safeName(name, this.#rules);
+    const folded = foldName(safe, this.#rules);
+    const holder = this.#taken.get(folded);
+    if (holder === undefined) {
+      this.#taken.set(folded, identity);
+      return safe;
+    }
+    if (holder === identity || this.#renamed?.has(identity)) return undefined;
+    const numbered = this.#takeNumbered(safe, identity);
+    this.#renamed ??= new Map();
+    this.#renamed.set(identity, numbered);
+    return numbered;
+  }
+
+  /** The name that a file took. */
+  findFile(name: string, identity: string): string | undefined {
+    const safe = safeName(name, this.#rules);
+    return this.#renamed?.get(identity) ?? (this.#taken.get(foldName(safe, this.#rules)) === identity ? safe : undefined);
+  }
+
+  #takeNumbered(safe: string, identity: string): string {
     const { stem, extension } = splitExtension(safe);
     // All names that are cut to the same text share one count, so that many of them do not try the same numbers again.
-    const family = foldName(`${cutUtf8(stem, MAX_NAME_LENGTH - MAX_EXTENSION_LENGTH - 16)}/${extension}`, this.#rules);
+    const family = foldName(`${cutUtf8(stem, FAMILY_LENGTH)}/${extension}`, this.#rules);
     this.#nextNumber ??= new Map();
     for (let number = this.#nextNumber.get(family) ?? 2; ; number++) {
       const candidate = shorten(safe, ` (${number})`);
-      if (!this.#tryTake(candidate)) continue;
+      if (!this.#tryTake(candidate, identity)) continue;
       this.#nextNumber.set(family, number + 1);
       return candidate;
     }
   }
 
-  #tryTake(safe: string): boolean {
-    const before = this.#taken.size;
-    this.#taken.add(foldName(safe, this.#rules));
-    return this.#taken.size > before;
+  #tryTake(safe: string, identity: string): boolean {
+    const folded = foldName(safe, this.#rules);
+    if (this.#taken.has(folded)) return false;
+    this.#taken.set(folded, identity);
+    return true;
   }
 }
