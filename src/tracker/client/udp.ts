@@ -81,7 +81,8 @@ class UdpLink {
     const socket = createSocket(to.family === 4 ? "udp4" : "udp6");
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     socket.once("error", reject);
-    socket.connect(to.port, to.address, () => resolve());
+    socket.once("connect", resolve);
+    socket.connect(to.port, to.address); // a callback would be handed the error that is caught here as an event
     try {
       await promise;
     } catch (error) {

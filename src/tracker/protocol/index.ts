@@ -4,14 +4,11 @@
  */
 export { TrackerError, type TrackerErrorCode, trackerErrorCodes } from "./errors.ts";
 export {
-  type AnnounceAnswer,
-  type AnsweredPeer,
   decodeAnnounceAnswer,
   decodeScrapeAnswer,
   encodeAnnounceAnswer,
   encodeFailure,
   encodeScrapeAnswer,
-  type TrackerFailure,
   tryReadFailure,
 } from "./http-answer.ts";
 export {
@@ -19,27 +16,20 @@ export {
   announceTarget,
   decodeAnnounceQuery,
   decodeScrapeQuery,
-  encodeAnnounceQuery,
-  encodeScrapeQuery,
   scrapeTarget,
 } from "./http-query.ts";
-export {
-  type AnnounceEvent,
-  type AnnounceRequest,
-  type AnnounceResponse,
-  DEFAULT_INTERVAL_SECONDS,
-  MAX_PEERS,
-  type ScrapeEntry,
+export type {
+  AnnounceEvent,
+  AnnounceRequest,
+  AnnounceResponse,
+  ScrapeEntry,
 } from "./messages.ts";
 export { parseTrackerUrl, scrapeUrlOf, type TrackerUrl } from "./tracker-url.ts";
-export { type UdpAnswer, UdpConnectionId, UdpExchange, type UdpExchangeEvent, type UdpQuestion } from "./udp-exchange.ts";
+export { type UdpAnswer, UdpConnectionId, UdpExchange, type UdpQuestion } from "./udp-exchange.ts";
 export {
-  decodeUdpReply,
   decodeUdpRequest,
   encodeUdpReply,
-  encodeUdpRequest,
   MAX_SCRAPE_HASHES,
-  type UdpAnnounceReply,
   type UdpReply,
   type UdpRequest,
 } from "./udp-packets.ts";
