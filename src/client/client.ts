@@ -310,8 +310,7 @@ export class Client implements AsyncDisposable {
       },
       onFailed: (reason) => {
         this.#handshakes.delete(handshaking);
-        swarm.counters.handshakesFailed++;
-        swarm.candidates.closed(address, this.#config.clock.now(), "failed");
+        swarm.dialFailed(address, reason);
         this.#config.logger.debug("outgoing handshake failed", { address, reason: reason.message });
       },
     });

@@ -283,6 +283,13 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     return connection;
   }
 
+  /** No peer came of a dialled address. */
+  dialFailed(address: string, reason: Error): void {
+    this.counters.handshakesFailed++;
+    // A second way to a peer that is connected stays busy until that peer leaves.
+    if (reasonCode(reason) !== "PEER_DUPLICATE") this.candidates.closed(address, this.now(), "failed");
+  }
+
   pieceChecked(result: PieceChecked): void {
     this.downloader.pieceChecked(result);
   }
@@ -366,7 +373,10 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     if (this.candidates.isBanned(link.address) || this.candidates.isBanned(toHex(handshake.peerId)))
       return peerError("PEER_BANNED");
     const existing = this.#peers.get(toHex(handshake.peerId));
-    if (existing !== undefined && !this.#replaces(existing, direction)) return peerError("PEER_DUPLICATE");
+    if (existing !== undefined && !this.#replaces(existing, direction)) {
+      if (direction === "outgoing") existing.listensAt ??= address;
+      return peerError("PEER_DUPLICATE");
+    }
     if (this.#peers.size >= this.#options.maxPeers && !this.#makeRoom())
       return peerError("PEER_LIMIT", { limit: this.#options.maxPeers });
     return undefined;
