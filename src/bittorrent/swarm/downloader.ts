@@ -38,6 +38,8 @@ export interface DownloaderOptions {
 export class Downloader {
   readonly #options: DownloaderOptions;
   readonly #blocksPerPiece: number;
+  /** One connection may have half of the memory promised to it. */
+  readonly #depthLimit: number;
   /** Pieces whose blocks are all here and whose hash is being compared. */
   readonly #checking = new Map<number, PartialPiece>();
   /** Set while requests wait for memory. */
@@ -48,6 +50,7 @@ export class Downloader {
   constructor(options: DownloaderOptions) {
     this.#options = options;
     this.#blocksPerPiece = Math.ceil(options.pieceLength / BLOCK_LENGTH);
+    this.#depthLimit = Math.max(1, Math.floor((options.pool.totalCount * options.pool.chunkLength) / BLOCK_LENGTH / 2));
   }
 
   /** Pieces whose hash is being compared. */
@@ -60,7 +63,7 @@ export class Downloader {
     const { peer, pending, pipeline } = connection;
     if (this.isPaused || connection.isClosed || !peer.amInterested) return;
     if (peer.isChoking && peer.allowedFastFromThem.size === 0) return;
-    const depth = pipeline.depth;
+    const depth = Math.min(pipeline.depth, this.#depthLimit);
     const room = depth - pending.size;
     if (room <= 0 || (pending.size > 0 && room < Math.min(REQUEST_BATCH, depth >> 2))) return;
     const asked: number[] = [];
