@@ -4,6 +4,7 @@ import type { LookupFunction } from "node:net";
 import { promisify } from "node:util";
 import { gunzip, inflate, inflateRaw } from "node:zlib";
 import { concatBytes } from "#/base/bytes.ts";
+import { formatEndpoint } from "#/base/ip.ts";
 import { parseTrackerUrl, TrackerError, type TrackerUrl, tryReadFailure } from "../protocol/index.ts";
 import type { CallConfig } from "./call.ts";
 import { checkDestination, type Destination, hostNotFound, resolveDestinations } from "./destination.ts";
@@ -98,7 +99,11 @@ async function requestOnce(
     if (error instanceof TrackerError) throw error;
     const reason = (error as NodeJS.ErrnoException).code ?? String(error);
     const details = { host: url.host, port: url.port, reason };
-    throw new TrackerError("TRACKER_UNREACHABLE", `${url.host}:${url.port}: ${reason}`, { fault: "remote", details, cause: error });
+    throw new TrackerError("TRACKER_UNREACHABLE", `${formatEndpoint({ host: url.host, port: url.port })}: ${reason}`, {
+      fault: "remote",
+      details,
+      cause: error,
+    });
   }
 }
 

@@ -63,13 +63,15 @@ export class UdpTrackerSockets implements Disposable {
 class UdpLink {
   readonly connection = new UdpConnectionId();
   readonly #socket: Socket;
+  readonly #to: UdpTrackerAddress;
   readonly #onClosed: () => void;
   readonly #users = new Set<{ receive(datagram: Uint8Array): void; fail(cause: unknown): void }>();
   #idleTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  private constructor(socket: Socket, onClosed: () => void) {
+  private constructor(socket: Socket, to: UdpTrackerAddress, onClosed: () => void) {
     this.#socket = socket;
+    this.#to = to;
     this.#onClosed = onClosed;
     socket.on("message", (datagram) => {
       for (const user of [...this.#users]) user.receive(datagram);
@@ -87,14 +89,14 @@ class UdpLink {
       await promise;
     } catch (error) {
       socket.close();
-      throw unreachable(error);
+      throw unreachable(to, error);
     }
     socket.removeListener("error", reject);
-    return new UdpLink(socket, onClosed);
+    return new UdpLink(socket, to, onClosed);
   }
 
   async run(exchange: UdpExchange, clock: Clock, signal: AbortSignal): Promise<UdpAnswer> {
-    if (this.#closed) throw unreachable(undefined);
+    if (this.#closed) throw unreachable(this.#to, undefined);
     const { promise, resolve, reject } = Promise.withResolvers<UdpAnswer>();
     let timer: NodeJS.Timeout | undefined;
     const step = (): void => {
@@ -117,7 +119,7 @@ class UdpLink {
         exchange.receive(datagram, clock.now());
         step();
       },
-      fail: (cause: unknown): void => reject(unreachable(cause)),
+      fail: (cause: unknown): void => reject(unreachable(this.#to, cause)),
     };
     const onAbort = (): void => reject(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
@@ -160,11 +162,9 @@ class UdpLink {
   }
 }
 
-function unreachable(cause: unknown): TrackerError {
+function unreachable(to: UdpTrackerAddress, cause: unknown): TrackerError {
   const reason = (cause as NodeJS.ErrnoException | undefined)?.code ?? "the socket was closed";
-  return new TrackerError("TRACKER_UNREACHABLE", `the UDP tracker cannot be reached: ${reason}`, {
-    fault: "remote",
-    details: { reason },
-    cause,
-  });
+  const details = { host: to.address, port: to.port, reason };
+  const message = `${formatEndpoint({ host: to.address, port: to.port })}: ${reason}`;
+  return new TrackerError("TRACKER_UNREACHABLE", message, { fault: "remote", details, cause });
 }
