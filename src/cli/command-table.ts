@@ -3,6 +3,11 @@ import type { CommandEntry } from "./command.ts";
 /** Every command, in the order that help lists them. */
 export const commandTable: readonly CommandEntry[] = [
   {
+    name: "create",
+    summary: "write a torrent file",
+    load: async () => (await import("./commands/create.ts")).create,
+  },
+  {
     name: "metainfo",
     summary: "print what a torrent says",
     load: async () => (await import("./commands/metainfo.ts")).metainfo,
@@ -11,6 +16,11 @@ export const commandTable: readonly CommandEntry[] = [
     name: "scrape",
     summary: "ask a tracker how many seeders and leechers a torrent has",
     load: async () => (await import("./commands/scrape.ts")).scrape,
+  },
+  {
+    name: "check",
+    summary: "verify data against a torrent",
+    load: async () => (await import("./commands/check.ts")).check,
   },
   {
     name: "bencode",

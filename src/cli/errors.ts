@@ -123,6 +123,7 @@ const fileFailures: Readonly<Record<string, readonly [CliErrorCode, string]>> = 
 export function fileFailure(name: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof CodedError || !("code" in error) || typeof error.code !== "string")
     return error;
+  if (error.name === "AbortError") return error;
   const [code, text] = fileFailures[error.code] ?? ["CLI_FILE_FAILED", error.message];
   return new CliError(code, `${name}: ${text}`, { cause: error });
 }

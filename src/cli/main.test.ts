@@ -7,8 +7,8 @@ import { record } from "../../test/cli-recorder.ts";
 import type { Command, CommandEntry } from "./command.ts";
 import { commandTable } from "./command-table.ts";
 import { cliErrorCodes, describeFailure } from "./errors.ts";
-import { version } from "./main.ts";
 import { addSettings, type SettingValues } from "./settings.ts";
+import { version } from "./version.ts";
 
 describe("the program", () => {
   test("prints its version", async () => {

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { Command as Commander, CommanderError } from "commander";
 import { type Command, type CommandEntry, defineCommand } from "./command.ts";
@@ -7,6 +6,7 @@ import { CliError, type CliErrorCode, describeFailure } from "./errors.ts";
 import { type CliIo, jsonEvents, painter, printable } from "./io.ts";
 import type { CommonOptions } from "./settings.ts";
 import { fillSettings } from "./settings-sources.ts";
+import { version } from "./version.ts";
 
 /** Exit status after Ctrl-C. */
 const INTERRUPTED = 128 + constants.signals.SIGINT;
@@ -39,7 +39,7 @@ async function runCommand(entry: CommandEntry, args: readonly string[], io: CliI
     options = definition.opts();
     return await command.run(definition.args, options, io);
   } catch (error) {
-    const interrupted = io.signal.aborted && !(error instanceof CliError);
+    const interrupted = io.signal.aborted;
     const failure = interrupted
       ? { message: "stopped before it was done", code: "CLI_INTERRUPTED", hint: undefined, exitCode: INTERRUPTED }
       : describeFailure(translate(error, `freshet ${entry.name}`));
@@ -89,11 +89,6 @@ export function defineProgram(table: readonly CommandEntry[]): Commander {
   for (const { name, summary } of table) program.command(name).description(summary);
   program.addHelpText("after", "\nExample:\n  $ freshet demo");
   return program;
-}
-
-export function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { readonly version: string };
-  return manifest.version;
 }
 
 function prepare(definition: Commander, io: CliIo): Commander {
