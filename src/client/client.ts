@@ -17,7 +17,7 @@ import {
   UploadMemory,
 } from "#/bittorrent/swarm/index.ts";
 import { createPeerId } from "#/bittorrent/wire/index.ts";
-import { TcpListener, TcpTransport } from "#/transport/tcp/index.ts";
+import { TcpListener, TcpTransport } from "#/transport/index.ts";
 import { Dialer } from "./dialer.ts";
 import { ClientError } from "./errors.ts";
 import { skippedFiles } from "./file-choice.ts";

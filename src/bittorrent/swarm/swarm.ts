@@ -2,27 +2,18 @@ import { EventEmitter } from "node:events";
 import type { Bitfield } from "#/base/bitfield.ts";
 import { equalBytes, toHex } from "#/base/bytes.ts";
 import type { Clock } from "#/base/clock.ts";
-import { ipFamily, parseIp } from "#/base/ip.ts";
 import type { Logger } from "#/base/log.ts";
 import type { RandomSource } from "#/base/random.ts";
 import type { ChunkPool, PieceChecked } from "../storage/index.ts";
-import {
-  allowedFastSet,
-  EXTENSION_HANDSHAKE_ID,
-  encodeExtended,
-  encodeExtensionHandshake,
-  encodeHandshake,
-  type Handshake,
-  keepAlive,
-  type WireMessage,
-} from "../wire/index.ts";
+import { encodeHandshake, type Handshake, keepAlive, type WireMessage } from "../wire/index.ts";
 import { type PiecePriority, piecePriority } from "./availability.ts";
 import { Candidates, type ConnectionEnd, type PeerOrigin } from "./candidates.ts";
 import { Choker } from "./choker.ts";
 import { Downloader } from "./downloader.ts";
 import { peerError } from "./errors.ts";
+import { introduce, tellUploadOnly } from "./introduction.ts";
 import type { Link, LinkListener } from "./link.ts";
-import { MessageHandler, ownExtensionIds } from "./messages.ts";
+import { MessageHandler } from "./messages.ts";
 import { type Direction, Peer } from "./peer.ts";
 import { type ConnectionOwner, PeerConnection, reasonCode } from "./peer-connection.ts";
 import { PiecePicker } from "./piece-picker.ts";
@@ -31,7 +22,7 @@ import { SmartBan } from "./smart-ban.ts";
 import { createCounters, type SwarmCounters } from "./stats.ts";
 import type { PieceStore } from "./store.ts";
 import { RateLimit, TokenBucket } from "./token-bucket.ts";
-import { REQUEST_LIMIT, Uploader, type UploadMemory } from "./uploader.ts";
+import { Uploader, type UploadMemory } from "./uploader.ts";
 
 /** Silence after which a peer is dropped; BEP 3 suggests two minutes. */
 const IDLE_TIMEOUT_MS = 120_000;
@@ -39,8 +30,6 @@ const IDLE_TIMEOUT_MS = 120_000;
 const KEEP_ALIVE_MS = 90_000;
 /** Neither side wanted anything for so long: the place may be needed for others. */
 const USELESS_MS = 60_000;
-/** Pieces that peers of ours may have although choked; BEP 6 suggests 10. */
-const ALLOWED_FAST_COUNT = 10;
 const HOUSEKEEPING_MS = 500;
 /** How to treat the address of a peer that we let go for a reason of our own. */
 const connectionEnds: Partial<Record<string, ConnectionEnd>> = {
@@ -278,7 +267,13 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     this.#connections.add(connection);
     this.counters.handshakesCompleted++;
     if (direction === "incoming") connection.sendBytes(this.handshakeBytes());
-    this.#introduce(connection);
+    introduce(connection, {
+      torrent: this.#options.torrent,
+      have: this.#options.have,
+      clientVersion: this.#options.clientVersion,
+      listenPort: this.#options.listenPort(),
+      isComplete: this.#isComplete,
+    });
     this.emit("peerConnected", { peer });
     return connection;
   }
@@ -401,41 +396,6 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     return false;
   }
 
-  /** What we have and can do, right behind the handshake. */
-  #introduce(connection: PeerConnection): void {
-    const { have, torrent, clientVersion, listenPort } = this.#options;
-    const { peer } = connection;
-    if (peer.fast && have.isFull) connection.send({ type: "haveAll" });
-    else if (peer.fast && have.count === 0) connection.send({ type: "haveNone" });
-    else if (have.count > 0) connection.send({ type: "bitfield", bits: have.bytes });
-    if (peer.extended) {
-      const port = listenPort();
-      const yourIp = ipFamily(peer.host) === undefined ? undefined : parseIp(peer.host);
-      const payload = encodeExtensionHandshake({
-        messages: new Map(Object.entries(ownExtensionIds)),
-        version: clientVersion,
-        requestQueue: REQUEST_LIMIT,
-        ...(port > 0 ? { port } : {}),
-        ...(yourIp === undefined ? {} : { yourIp }),
-        ...(this.#isComplete ? { uploadOnly: true } : {}),
-      });
-      connection.sendBytes(encodeExtended(EXTENSION_HANDSHAKE_ID, payload));
-    }
-    if (peer.fast && ipFamily(peer.host) === 4 && have.count > 0) {
-      const options = {
-        infoHash: torrent.infoHash,
-        ip: parseIp(peer.host),
-        pieceCount: torrent.pieceCount,
-        count: ALLOWED_FAST_COUNT,
-      };
-      for (const piece of allowedFastSet(options)) {
-        if (!have.has(piece)) continue;
-        peer.allowedFastToThem.add(piece);
-        connection.send({ type: "allowedFast", piece });
-      }
-    }
-  }
-
   #pieceVerified(piece: number): void {
     const { have, store } = this.#options;
     have.add(piece);
@@ -481,11 +441,7 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
 
   #completed(): void {
     for (const peer of [...this.#peers.values()]) {
-      const connection = peer.connections[0];
-      if (peer.extended && connection !== undefined) {
-        const payload = encodeExtensionHandshake({ messages: new Map(Object.entries(ownExtensionIds)), uploadOnly: true });
-        connection.sendBytes(encodeExtended(EXTENSION_HANDSHAKE_ID, payload));
-      }
+      tellUploadOnly(peer);
       this.#dropIfUseless(peer);
     }
     this.emit("complete");
