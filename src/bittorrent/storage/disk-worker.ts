@@ -132,9 +132,12 @@ function prepare(volume: DiskVolume, links: readonly { path: string; target: str
 
 /** A file may be skipped or wanted since it was last in use: its edges are brought to where they are looked for, if nothing is there. */
 function settleEdges(volume: DiskVolume, file: number, hadParts: boolean, written: Set<number>): void {
-  for (const { piece } of volume.table.edges(file)) {
+  const edges = volume.table.edges(file);
+  if (edges.length === 0) return;
+  const hadFile = existsSync(volume.pathOf(file));
+  for (const { piece } of edges) {
     const toParts = volume.table.isInParts(file, piece);
-    if (toParts === hadParts || toParts !== existsSync(volume.pathOf(file))) continue;
+    if (toParts === hadParts || toParts !== hadFile) continue;
     if (volume.moveEdge(file, piece, toParts, true)) written.add(toParts ? PARTS_FILE : file);
   }
 }

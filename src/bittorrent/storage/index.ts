@@ -7,14 +7,8 @@ export { type Chunk, ChunkPool, type ChunkPoolOptions } from "./chunk-pool.ts";
 export { DiskPool, type DiskPoolOptions, type HashPiecesOptions } from "./disk-pool.ts";
 export { StorageError, type StorageErrorCode, storageErrorCodes } from "./errors.ts";
 export type { StorageFileSource, StorageLayoutSource } from "./layout.ts";
-export {
-  piecesToCheck,
-  type ResumeLoad,
-  type ResumeRecord,
-  ResumeSaver,
-  type ResumeSaverOptions,
-  ResumeStore,
-} from "./resume.ts";
+export { ResumeSaver, type ResumeSaverOptions } from "./resume-saver.ts";
+export { piecesToCheck, type ResumeLoad, type ResumeRecord, ResumeStore } from "./resume-store.ts";
 export {
   type CheckOptions,
   type FileStamp,

@@ -24,6 +24,13 @@ export function patternBytes(length: number, seed = 1): Uint8Array {
 
 export type FileRow = readonly [path: string, length: number, extra?: Partial<StorageFileSource>];
 
+/** What the program that is killed writes; pieces of 32 KiB, some of them over two files. */
+export const crashFiles: readonly FileRow[] = [
+  ["t/a", 2_000_000],
+  ["t/b", 1_000_001],
+  ["t/c/d", 3_000_000],
+];
+
 export interface FixtureOptions extends Partial<Omit<TorrentStorageOptions, "disk" | "layout">> {
   readonly files: readonly FileRow[];
   readonly pieceLength: number;
@@ -76,6 +83,7 @@ export class StorageFixture {
   chunksWritten = 0;
   /** Set by `open`. */
   storage!: TorrentStorage;
+  readonly #opened: (TorrentStorage | undefined)[] = [];
   #settled = 0;
   #wanted = Number.POSITIVE_INFINITY;
   #reached: (() => void) | undefined;
@@ -87,11 +95,13 @@ export class StorageFixture {
     this.layout = layoutOf(options.files, options.pieceLength, this.content);
   }
 
-  async open(options: Partial<TorrentStorageOptions>): Promise<TorrentStorage> {
+  /** Opens the storage, or another in its place, which the caller has closed before unless it has another layout. */
+  async open(options: Partial<TorrentStorageOptions>, layout = this.layout): Promise<TorrentStorage> {
+    this.#opened.push(this.storage);
     this.storage = await TorrentStorage.open({
       ...options,
       disk: this.disk,
-      layout: this.layout,
+      layout,
       folder: this.folder,
       onChunkWritten: () => {
         this.chunksWritten++;
@@ -109,6 +119,11 @@ export class StorageFixture {
     return this.storage;
   }
 
+  async close(): Promise<void> {
+    for (const storage of [...this.#opened, this.storage]) await storage?.close();
+    await this.disk.close();
+  }
+
   #settle(): void {
     this.#settled++;
     // The check of a piece is told right after its last chunk, in the same turn.
@@ -116,7 +131,8 @@ export class StorageFixture {
   }
 
   pieceSize(piece: number): number {
-    return Math.min(this.layout.pieceLength, this.layout.totalLength - piece * this.layout.pieceLength);
+    const { pieceLength, totalLength } = this.layout;
+    return Math.min(pieceLength, totalLength - piece * pieceLength);
   }
 
   /** Begins of a piece's chunks. */
@@ -127,7 +143,7 @@ export class StorageFixture {
   }
 
   /** Writes one chunk from the content, changed by `change`; does not wait. */
-  send(piece: number, begin: number, change?: (bytes: Uint8Array) => void): void {
+  send(piece: number, begin: number, change?: (bytes: Uint8Array) => unknown): void {
     const chunk = this.disk.pool.tryTake();
     assert.ok(chunk !== undefined, "the pool is empty");
     const length = Math.min(this.disk.pool.chunkLength, this.pieceSize(piece) - begin);
@@ -138,7 +154,9 @@ export class StorageFixture {
   }
 
   /** Sends chunks and waits until each is written or failed. */
-  async sendAll(rows: readonly (readonly [piece: number, begin: number, change?: (bytes: Uint8Array) => void])[]): Promise<void> {
+  async sendAll(
+    rows: readonly (readonly [piece: number, begin: number, change?: (bytes: Uint8Array) => unknown])[],
+  ): Promise<void> {
     for (const row of rows) {
       const { promise, resolve } = Promise.withResolvers<void>();
       const mustWait = this.disk.pool.freeCount === 1;
@@ -221,8 +239,7 @@ export async function openStorage(t: TestContext, options: FixtureOptions): Prom
   const fixture = new StorageFixture(disk, folder, options);
   await fixture.open(rest);
   t.after(async () => {
-    await fixture.storage.close();
-    await disk.close();
+    await fixture.close();
     if (own !== undefined) await rm(own, { recursive: true, force: true });
   });
   return fixture;
