@@ -306,7 +306,7 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     if (this.#state === "stopped" || this.#state === "closed") return;
     this.#error = error;
     this.#state = "stopped";
-    this.swarm.stop();
+    this.swarm.stop(true);
     void this.#announcer.stop();
     this.#shared.config.logger.error("torrent stopped", { torrent: this.name, error });
     this.emit("stopped", { error, code: error instanceof CodedError ? error.code : error.name });

@@ -177,11 +177,15 @@ export class Downloader {
     this.#options.pieceFailed(piece, partial.contributors, blockDigests);
   }
 
-  /** Gives all memory back and forgets all blocks that are not part of a verified piece. */
-  abandonAll(): void {
+  /**
+   * Gives all memory back and forgets all blocks that are not part of a verified piece.
+   * @param alsoChecking whether pieces that the storage has in hand are given up too, because it may never answer
+   */
+  abandonAll(alsoChecking: boolean): void {
     for (const connection of this.#options.connections()) this.releaseAll(connection, true);
     for (const partial of [...this.#options.picker.partials.values()]) {
-      if (this.#checking.has(partial.piece)) continue;
+      if (this.#checking.has(partial.piece) && !alsoChecking) continue;
+      this.#checking.delete(partial.piece);
       this.#giveChunks(partial);
       this.#options.store.forgetPiece(partial.piece);
       this.#options.picker.abandon(partial);

@@ -187,11 +187,14 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     this.downloader.isPaused = false;
   }
 
-  /** Lets all peers go; blocks of unfinished pieces are forgotten. */
-  stop(): void {
+  /**
+   * Lets all peers go; blocks of unfinished pieces are forgotten.
+   * @param afterFault whether the storage failed, so that pieces it has in hand may never be answered for
+   */
+  stop(afterFault = false): void {
     this.isRunning = false;
     this.downloader.isPaused = true;
-    this.downloader.abandonAll();
+    this.downloader.abandonAll(afterFault);
     for (const connection of [...this.#connections]) connection.close(peerError("PEER_REMOVED"));
   }
 
