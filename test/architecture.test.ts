@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { describe, test } from "node:test";
 import { errorsPage } from "../scripts/errors-page.ts";
+import { lockFileText, withAllPlatforms } from "../scripts/lock-all-platforms.ts";
 import { listFiles, readSourceFacts, root } from "./source-facts.ts";
 
 /** Which other folders of src/ a folder may import, besides base; docs/architecture.md explains. The longest name that fits a file is its folder. */
@@ -134,6 +135,11 @@ test("no file is longer than 500 lines", () => {
     long.filter((line) => Number(line.slice(line.lastIndexOf(" "))) > 500),
     [],
   );
+});
+
+test("package-lock.json names the packages of every platform", () => {
+  const text = readFileSync(`${root}package-lock.json`, "utf8");
+  assert.equal(text, lockFileText(withAllPlatforms(JSON.parse(text))), "run `npm run lock`");
 });
 
 describe("pages", () => {
