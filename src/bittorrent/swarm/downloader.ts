@@ -93,6 +93,7 @@ export class Downloader {
   rejected(connection: PeerConnection, piece: number, begin: number): void {
     const key = this.#key(piece, begin / BLOCK_LENGTH);
     if (!connection.pending.delete(key)) return;
+    if (!connection.peer.isChoking) connection.peer.refusedPieces.add(piece);
     this.#release(connection, piece, begin / BLOCK_LENGTH);
   }
 

@@ -43,6 +43,7 @@ export class MessageHandler {
         return;
       case "unchoke":
         peer.isChoking = false;
+        peer.refusedPieces.clear();
         downloader.fill(connection);
         return;
       case "interested":

@@ -38,6 +38,8 @@ export class Peer {
   readonly allowedFastFromThem = new Set<number>();
   /** Pieces that it may ask for although choked. */
   readonly allowedFastToThem = new Set<number>();
+  /** Pieces that it refused although it does not choke us: not asked for again for a while. BOUNDED by the number of pieces. */
+  readonly refusedPieces = new Set<number>();
   extension: ExtensionHandshake | undefined;
   /** Where a peer that dialled us can be dialled, when it says so. */
   listensAt: string | undefined;
@@ -78,6 +80,11 @@ export class Peer {
 
   get isSeed(): boolean {
     return this.have.isFull;
+  }
+
+  /** Whether it may be asked for a piece now. */
+  mayBeAskedFor(piece: number): boolean {
+    return this.have.has(piece) && (!this.isChoking || this.allowedFastFromThem.has(piece)) && !this.refusedPieces.has(piece);
   }
 
   get pendingRequests(): number {

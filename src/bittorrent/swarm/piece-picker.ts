@@ -5,7 +5,7 @@ import { PartialPiece } from "./partial-piece.ts";
 import type { Peer } from "./peer.ts";
 import type { PeerConnection } from "./peer-connection.ts";
 
-/** A block is asked of at most this many connections in the end game. */
+/** A block is asked of at most this many connections in the end game; the last place is kept for a fast one. */
 const END_GAME_COPIES = 3;
 /** A connection is a fast one when it reaches this part of the fastest one's rate. */
 const FAST_FRACTION = 0.25;
@@ -66,15 +66,17 @@ export class PiecePicker {
 
   /**
    * Blocks that others were asked for and that this connection may be asked for too, the ones asked for last first,
-   * since those will be longest in coming.
+   * since those will be longest in coming. None while there are blocks that nobody was asked for.
    */
   pickEndGame(connection: PeerConnection, most: number): { readonly partial: PartialPiece; readonly block: number }[] {
     const found: { partial: PartialPiece; block: number }[] = [];
+    if (!this.#isEndGame()) return found;
+    const copies = this.isFast(connection) ? END_GAME_COPIES : END_GAME_COPIES - 1;
     for (const partial of [...this.partials.values()].reverse()) {
       if (!this.#mayAsk(connection.peer, partial)) continue;
       for (let block = partial.blockCount - 1; block >= 0 && found.length < most; block--) {
         const count = partial.requesterCount(block);
-        if (count === 0 || count >= END_GAME_COPIES || partial.requesters(block).includes(connection)) continue;
+        if (count === 0 || count >= copies || partial.requesters(block).includes(connection)) continue;
         found.push({ partial, block });
       }
       if (found.length >= most) break;
@@ -96,13 +98,14 @@ export class PiecePicker {
     this.partials.set(piece, partial);
   }
 
+  #isEndGame(): boolean {
+    if (this.order.size > 0) return false;
+    for (const partial of this.partials.values()) if (partial.freeCount > 0 && !partial.onParole) return false;
+    return true;
+  }
+
   #mayAsk(peer: Peer, partial: PartialPiece): boolean {
-    return (
-      peer.have.has(partial.piece) &&
-      partial.mayServe(peer) &&
-      (!peer.isChoking || peer.allowedFastFromThem.has(partial.piece)) &&
-      this.order.priority(partial.piece) !== piecePriority.skip
-    );
+    return peer.mayBeAskedFor(partial.piece) && partial.mayServe(peer) && this.order.priority(partial.piece) !== piecePriority.skip;
   }
 
   #take(partial: PartialPiece, peer: Peer): PartialPiece {
@@ -111,7 +114,7 @@ export class PiecePicker {
   }
 
   #begin(peer: Peer, isFast: boolean): PartialPiece | undefined {
-    const accepts = (piece: number): boolean => peer.have.has(piece) && (!peer.isChoking || peer.allowedFastFromThem.has(piece));
+    const accepts = (piece: number): boolean => peer.mayBeAskedFor(piece);
     const piece = this.isSequential ? this.order.pickInSequence(accepts) : this.order.pick(accepts);
     if (piece === undefined) return undefined;
     this.order.delete(piece);

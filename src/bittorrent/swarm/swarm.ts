@@ -480,7 +480,10 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     const newRound = now - this.#chokeRoundAt > 10_000;
     if (newRound) this.#chokeRoundAt = now;
     for (const connection of [...this.#connections]) {
-      if (newRound) connection.overflowingRequests = 0;
+      if (newRound) {
+        connection.overflowingRequests = 0;
+        connection.peer.refusedPieces.clear();
+      }
       if (now - connection.lastHeardAt > IDLE_TIMEOUT_MS && !connection.isReadingPaused) connection.close(peerError("PEER_IDLE"));
       else if (now - connection.lastSentAt > KEEP_ALIVE_MS) connection.sendBytes(keepAlive);
     }
