@@ -121,6 +121,7 @@ class Decoder {
   readonly #maxNumber: number;
   readonly #maxDigits: number;
   #valuesLeft: number;
+  #inOutline = false; // then issues are left to whoever decodes the value
   #buffer: Buffer | undefined; // the same bytes, for text of long keys
   readonly #keyCache: (string | undefined)[] = []; // keys repeat: one string for each, where its hash puts it
 
@@ -172,6 +173,7 @@ class Decoder {
   #outline(depth: number): Uint8Array {
     const start = this.position;
     let open = 0;
+    this.#inOutline = true;
     do {
       const at = this.position;
       const byte = this.#bytes[at] as number;
@@ -190,6 +192,7 @@ class Decoder {
         this.position++;
       } else throw this.#noValue(byte, at);
     } while (open > 0);
+    this.#inOutline = false;
     return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, this.position - start);
   }
 
@@ -320,7 +323,7 @@ class Decoder {
       const what = key === undefined ? type : `${type} "${key}"`;
       throw this.#error("BENCODE_NOT_CANONICAL", `${what} at ${at}`, at);
     }
-    if (this.issues.length < MAX_ISSUES) this.issues.push(key === undefined ? { type, at } : { type, at, key });
+    if (!this.#inOutline && this.issues.length < MAX_ISSUES) this.issues.push(key === undefined ? { type, at } : { type, at, key });
   }
 
   #noValue(byte: number | undefined, at: number): BencodeError {
