@@ -81,8 +81,10 @@ export class PartialPiece {
     return this.#state[block] === blockState.received;
   }
 
+  /** Whether no other peer has the piece to itself; one that chokes us, is silent or refuses the piece does not keep it. */
   mayServe(peer: Peer): boolean {
-    return this.exclusiveTo === undefined || this.exclusiveTo === peer;
+    const owner = this.exclusiveTo;
+    return owner === undefined || owner === peer || owner.isSnubbed || !owner.mayBeAskedFor(this.piece);
   }
 
   /** Whether no block of a chunk is here or asked for, so that its memory is not needed. */
