@@ -17,11 +17,12 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { ChunkPool } from "./chunk-pool.ts";
 import { DiskPool } from "./disk-pool.ts";
 import { type FileRow, openStorage, patternBytes, temporaryFolder } from "./storage-fixture.ts";
 
-const childProgram = join(import.meta.dirname, "storage-child.ts");
+const childProgram = fileURLToPath(import.meta.resolve("./storage-child.ts"));
 const PIECE = 64 * 1024;
 const twoFiles: FileRow[] = [
   ["t/d/a", 100_000],

@@ -2,8 +2,6 @@ import { fileFlag, type SpanTableSource } from "./span-table.ts";
 
 /** What the storage has to know about one file of a torrent; a file of Metainfo fits. */
 export interface StorageFileSource {
-  /** As the torrent has it; only used to find the target of a symbolic link. */
-  readonly path?: readonly string[];
   /** Checked names from the download folder down to the file. */
   readonly safePath: readonly string[];
   /** Bytes. */
@@ -13,7 +11,7 @@ export interface StorageFileSource {
   /** Bytes that are zero and not kept on disk (BEP 47). */
   readonly padding: boolean;
   readonly executable?: boolean;
-  /** Target of a symbolic link, from the torrent's own folder (BEP 47). */
+  /** For a symbolic link (BEP 47): checked names from the download folder down to what it leads to. */
   readonly symlink?: readonly string[] | undefined;
 }
 
@@ -47,19 +45,17 @@ export function tablesOf(layout: StorageLayoutSource): SpanTableSource {
 export function linksOf(layout: StorageLayoutSource): { readonly path: string; readonly target: string }[] {
   const links = layout.files.filter((file) => file.symlink !== undefined && file.length === 0);
   if (links.length === 0) return [];
-  const places = new Map<string, string>();
-  for (const file of layout.files) {
-    const { path = [], safePath } = file;
-    if (file.padding || file.symlink !== undefined) continue;
-    // Every folder on the way to a file may be a target too; safePath has the torrent's own folder before it.
-    for (let depth = path.length; depth > 0; depth--) {
-      const key = JSON.stringify(path.slice(0, depth));
-      if (places.has(key)) break;
-      places.set(key, safePath.slice(0, safePath.length - (path.length - depth)).join("/"));
+  const places = new Set<string>();
+  for (const { padding, symlink, safePath } of layout.files) {
+    if (padding || symlink !== undefined) continue;
+    // Every folder on the way to a file may be a target too.
+    for (let depth = safePath.length; depth > 0; depth--) {
+      const place = safePath.slice(0, depth).join("/");
+      if (places.has(place)) break;
+      places.add(place);
     }
   }
-  return links.flatMap((file) => {
-    const target = places.get(JSON.stringify(file.symlink));
-    return target === undefined ? [] : [{ path: file.safePath.join("/"), target }];
-  });
+  return links
+    .map(({ safePath, symlink = [] }) => ({ path: safePath.join("/"), target: symlink.join("/") }))
+    .filter(({ target }) => places.has(target));
 }

@@ -4,7 +4,7 @@ import type { CheckResult, DiskFailure } from "./disk-messages.ts";
 import { type DiskVolume, failureOf, isAbsence } from "./disk-volume.ts";
 import { joinSpans, type Span } from "./span-table.ts";
 
-export const DIGEST_LENGTH = 20;
+const DIGEST_LENGTH = 20;
 const BLOCK_LENGTH = 16 * 1024;
 const WINDOW_LENGTH = 2 * 1024 * 1024;
 

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { Bitfield } from "#/base/bitfield.ts";
 import { seededRandom } from "#/base/random.ts";
 import { ResumeSaver } from "./resume-saver.ts";
@@ -239,7 +240,7 @@ test("a process killed at any instant leaves no record that claims a piece that 
   const random = seededRandom(11);
   let claimed = 0;
   for (let round = 0; round < 6; round++) {
-    const child = spawn(process.execPath, [join(import.meta.dirname, "storage-child.ts"), "crash", folder], {
+    const child = spawn(process.execPath, [fileURLToPath(import.meta.resolve("./storage-child.ts")), "crash", folder], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     const exited = once(child, "exit");

@@ -43,7 +43,7 @@ export function layoutOf(files: readonly FileRow[], pieceLength: number, content
   let offset = 0;
   const sources = files.map(([path, length, extra]) => {
     const names = path.split("/");
-    const source = { path: names, safePath: names, length, offset, padding: false, ...extra };
+    const source = { safePath: names, length, offset, padding: false, ...extra };
     offset += length;
     return source;
   });
