@@ -3,14 +3,17 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import * as nodeModule from "node:module";
-import { constants } from "node:os";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const OLDEST_NODE = 24;
 const here = (path) => new URL(path, import.meta.url);
 
 if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE) {
-  nodeModule.enableCompileCache?.(); // types are stripped and code is compiled once for each version of a file
+  // Types are stripped and code is compiled once for each version of a file; worker threads learn of the cache by the environment.
+  process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "node-compile-cache");
+  nodeModule.enableCompileCache?.(process.env.NODE_COMPILE_CACHE);
   const source = here("../src/cli/main.ts"); // a checkout has it; what npm installs has only dist
   const { runProcess } = await import(existsSync(source) ? source : here("../dist/cli/main.js"));
   await runProcess();
