@@ -129,7 +129,7 @@ export class Torrent extends EventEmitter<TorrentEvents> {
             storage: this.#storage,
             store: shared.resumeStore,
             snapshot: () => this.#resumeSnapshot(),
-            onError: (error) => shared.config.logger.warn("resume record not saved", { torrent: metainfo.name, error }),
+            onError: (error) => this.#notSaved(error),
           });
     this.#listen();
     this.swarm.addCandidates(options.peers ?? [], "given");
@@ -378,6 +378,8 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     const loaded = await this.#shared.resumeStore?.load(metainfo.infoHashHex);
     const record = loaded?.record;
     if (loaded?.reason === "damaged") this.#shared.config.logger.warn("resume record is damaged", { torrent: this.name });
+    // What was skipped may have changed since the record was made: then bytes move before they are looked at.
+    if (record !== undefined && !record.have.isFull) await this.#prepare();
     const stamps = await this.#storage.fileStamps();
     let pieces: number[] | undefined;
     if (record !== undefined) {
@@ -416,15 +418,24 @@ export class Torrent extends EventEmitter<TorrentEvents> {
   }
 
   async #run(): Promise<void> {
-    if (!this.swarm.isComplete && !this.#isPrepared) {
-      await this.#storage.prepare();
-      this.#isPrepared = true;
-    }
+    if (!this.swarm.isComplete) await this.#prepare();
     if (this.#state !== "paused" || this.#isPaused) return;
     this.#state = this.swarm.isComplete ? "seeding" : "downloading";
     this.swarm.start();
     this.#announcer.start();
     this.#shared.dialSoon();
+  }
+
+  async #prepare(): Promise<void> {
+    if (this.#isPrepared) return;
+    await this.#storage.prepare();
+    this.#isPrepared = true;
+  }
+
+  #notSaved(error: unknown): void {
+    // The system may have thrown away what it had not written: nothing that came since the last save can be relied on.
+    if (error instanceof CodedError && error.code === "STORAGE_SYNC_FAILED") this.fail(error);
+    else this.#shared.config.logger.warn("resume record not saved", { torrent: this.name, error });
   }
 
   #resumeSnapshot(): Omit<ResumeRecord, "stamps"> {
