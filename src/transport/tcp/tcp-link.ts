@@ -3,7 +3,7 @@ import { canonicalHost, formatEndpoint } from "#/base/ip.ts";
 
 /** Bytes read at once. One buffer serves every socket, since what is read is taken within the call. */
 const READ_LENGTH = 256 * 1024;
-const readBuffer = Buffer.allocUnsafeSlow(READ_LENGTH);
+const readBuffer = new Uint8Array(READ_LENGTH); // no Buffer, whose slice() would not copy
 
 /** Who gets the bytes of a link; the swarm's `LinkListener` fits it. */
 export interface TcpLinkListener {

@@ -4,6 +4,9 @@ import { type Endpoint, formatEndpoint, ipFamily, tryParseEndpoint } from "#/bas
 import { TransportError } from "./errors.ts";
 import { type ReadTarget, readInto, TcpLink } from "./tcp-link.ts";
 
+/** How often the system is asked for a port that is free on every host. */
+const CHOICES_OF_SYSTEM = 8;
+
 /** Dials peers over TCP, IPv4 and IPv6. */
 export class TcpTransport {
   readonly name = "tcp";
@@ -20,12 +23,15 @@ export class TcpTransport {
 
   /**
    * Connects to `host:port` or `[v6]:port`.
-   * @throws {TransportError} TRANSPORT_UNREACHABLE when it is refused, not routed or not answered; the signal's reason when aborted
+   * @throws {TransportError} TRANSPORT_BAD_ADDRESS for anything but an IP address; TRANSPORT_UNREACHABLE when it is refused, not routed
+   * or not answered; the signal's reason when aborted
    */
   async dial(address: string, options: { readonly signal: AbortSignal }): Promise<TcpLink> {
     options.signal.throwIfAborted();
     const endpoint = tryParseEndpoint(address);
-    if (endpoint === undefined) throw new TransportError("TRANSPORT_BAD_ADDRESS", `not an address: ${address}`, { fault: "local" });
+    if (endpoint === undefined || ipFamily(endpoint.host) === undefined) {
+      throw new TransportError("TRANSPORT_BAD_ADDRESS", `not an address: ${address}`, { fault: "local" });
+    }
     const target: ReadTarget = { deliver: () => {} };
     const socket = connect({ host: endpoint.host, port: endpoint.port, onread: readInto(target) });
     socket.pause();
@@ -61,7 +67,7 @@ export class TcpListener implements AsyncDisposable {
   }
 
   /**
-   * Listens on one port of each host.
+   * Listens on one port of each host. Hosts of a family that the system does not have are left out, unless that leaves none.
    * @param options.ports tried in turn until one is free on every host; 0 lets the system choose
    * @throws {TransportError} TRANSPORT_CANNOT_LISTEN
    */
@@ -71,21 +77,27 @@ export class TcpListener implements AsyncDisposable {
     readonly onLink: (link: TcpLink) => void;
   }): Promise<TcpListener> {
     let failure: unknown;
-    for (const port of options.ports) {
+    // A port that the system chose on the first host may be taken on the next one.
+    const tries = options.ports.flatMap((port) => new Array<number>(port === 0 ? CHOICES_OF_SYSTEM : 1).fill(port));
+    for (const port of tries) {
       const servers: Server[] = [];
       try {
         let bound = port;
         for (const host of options.hosts) {
-          const server = await listen(host, bound, options.onLink);
+          const server = await listen(host, bound, options.onLink).catch((error: unknown) => {
+            if (codeOf(error) !== "EAFNOSUPPORT") throw error;
+            failure = error;
+          });
+          if (server === undefined) continue;
           servers.push(server);
           const address = server.address();
           if (bound === 0 && address !== null && typeof address !== "string") bound = address.port;
         }
-        return new TcpListener(servers);
+        if (servers.length > 0) return new TcpListener(servers);
       } catch (error) {
         failure = error;
         for (const server of servers) server.close();
-        if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") break;
+        if (codeOf(error) !== "EADDRINUSE") break;
       }
     }
     const where = options.hosts.map((host) => formatEndpoint({ host, port: options.ports[0] ?? 0 })).join(", ");
@@ -95,6 +107,10 @@ export class TcpListener implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
   }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
 }
 
 async function listen(host: string, port: number, onLink: (link: TcpLink) => void): Promise<Server> {
