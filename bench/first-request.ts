@@ -70,7 +70,7 @@ async function measure(run: number): Promise<number> {
 function startDownload(server: Server, run: number): ChildProcess {
   const { port } = server.address() as AddressInfo;
   const places = ["--output", join(folder, `out-${run}`), "--state", join(folder, `state-${run}`)];
-  const network = ["--peer", `127.0.0.1:${port}`, "--listen", "127.0.0.1:0", "--no-tracker"];
+  const network = ["--peer", `127.0.0.1:${port}`, "--listen", "127.0.0.1", "--no-tracker"];
   return spawn(process.execPath, [launcher, "download", torrent, ...places, ...network], {
     stdio: ["ignore", "ignore", "inherit"],
   });

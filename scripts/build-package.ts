@@ -25,8 +25,9 @@ interface Manifest {
 export function buildPackage(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  compile(join(folder, "dist"));
   const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Manifest;
+  const doors = Object.values(manifest.exports).filter((path) => path.endsWith(".ts"));
+  compile([...doors, "src/cli/main.ts", "src/**/*-worker.ts"], join(folder, "dist"));
   const kept = Object.entries(manifest).filter(([name]) => !ofTheCheckout.includes(name));
   const published = {
     ...Object.fromEntries(kept),
@@ -44,8 +45,11 @@ function publishedExport([name, path]: [string, string]): [string, unknown] {
   return [name, { types: `${stem}.d.ts`, default: `${stem}.js` }];
 }
 
-/** Compiles src/ to JavaScript and declarations by way of a copy in which every import is relative, since only those are rewritten. */
-function compile(outDir: string): void {
+/**
+ * Compiles `entries` and all that they import to JavaScript and declarations, by way of a copy of src/ in which every import is
+ * relative, since only those are rewritten.
+ */
+function compile(entries: readonly string[], outDir: string): void {
   mkdirSync(join(root, "build"), { recursive: true });
   const copy = mkdtempSync(join(root, "build", "source-"));
   try {
@@ -56,7 +60,7 @@ function compile(outDir: string): void {
       writeFileSync(target, relativeImports(path.replaceAll("\\", "/"), readFileSync(join(root, path), "utf8")));
     }
     const options = { noEmit: false, rootDir: "src", outDir, declaration: true, rewriteRelativeImportExtensions: true };
-    const config = { extends: "../../tsconfig.json", compilerOptions: options, include: ["src"] };
+    const config = { extends: "../../tsconfig.json", compilerOptions: options, include: entries };
     writeFileSync(join(copy, "tsconfig.json"), JSON.stringify(config));
     const tsc = spawnSync(execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", copy], { encoding: "utf8" });
     if (tsc.status !== 0) throw new Error(`tsc failed\n${tsc.stdout}${tsc.stderr}`);
