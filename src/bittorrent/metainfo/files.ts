@@ -19,6 +19,9 @@ interface Attributes {
 const NO_ATTRIBUTES: Attributes = { padding: false, executable: false, hidden: false, symlink: false };
 const OLD_PADDING_PREFIX = "_____padding_file_"; // how BitComet names padding, without `attr`
 
+/** Most values in a torrent: bounds what a hostile one makes us allocate; half a million files have fewer. */
+export const MAX_VALUES = 4_000_000;
+
 /** How names are read and made safe. */
 export interface NameContext {
   readonly names: NameRules;
@@ -42,12 +45,7 @@ interface PendingLink {
   readonly identities: readonly string[];
 }
 
-/**
- * Reads `info.files` item by item, so that a torrent of many files needs memory for the result alone.
- * @param list the bytes of the value as it stands
- * @param folder safe name of the torrent's folder
- * @throws {MetainfoError} as `parseMetainfo`
- */
+/** Reads `info.files` item by item, so that a torrent of many files needs memory for the result alone. */
 export class FileListReader {
   readonly files: TorrentFile[] = [];
   totalLength = 0;
@@ -59,21 +57,26 @@ export class FileListReader {
   #texts: string[] = [];
   #identities: string[] = [];
 
+  /** @param folder safe name of the torrent's folder */
   constructor(folder: string, context: NameContext) {
     this.#context = context;
     this.#folder = folder;
-    this.#tree = new PathTree([folder], context.names);
+    this.#tree = new PathTree(folder, context.names);
   }
 
-  /** @param at where the list begins in the torrent, for issues */
+  /**
+   * @param list the bytes of the value as it stands
+   * @param at where it begins in the torrent, for issues
+   * @throws {MetainfoError} as `parseMetainfo`
+   */
   read(list: Uint8Array, at: number): void {
-    const decoder = new ListDecoder(list);
+    const decoder = new ListDecoder(list, { maxValues: MAX_VALUES });
     for (let value = decoder.next(); value !== undefined; value = decoder.next()) {
       const index = this.files.length;
       if (!(value instanceof BencodeDictionary)) throw wrongType(`info.files.${index}`, value, "a dictionary");
       this.#file(value, index);
     }
-    for (const issue of decoder.issues) this.#context.issues.add(`byte ${at + issue.at}`, issue.type);
+    this.#context.issues.addNotation(decoder.issues, at);
     if (this.files.length === 0) throw new MetainfoError("METAINFO_NO_FILES", "info.files is empty", { fault: "remote" });
     for (const link of this.#links) this.#resolve(link);
   }

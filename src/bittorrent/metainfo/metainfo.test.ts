@@ -284,6 +284,11 @@ describe("parseMetainfo", () => {
     );
   });
 
+  test("a path of a hundred thousand folders costs no more than its length", () => {
+    const deep = new Array<string>(100_000).fill("d");
+    assert.deepEqual(parseMetainfo(folder([{ length: 1, path: deep }])).files[0]?.safePath, ["t", ...deep]);
+  });
+
   test("a name that would leave the output folder does not", () => {
     for (const name of ["..", ".", "/", "../x", "\0"]) {
       const metainfo = parseMetainfo(torrent({ name, length: 16, pieces: HASH }));

@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
-import { BencodeDictionary, type BencodeIssue, decodePrefix } from "#/bittorrent/bencode/index.ts";
+import { BencodeDictionary, decodePrefix } from "#/bittorrent/bencode/index.ts";
 import { MetainfoError } from "./errors.ts";
-import { emptyPath, FileListReader, type NameContext, readAttributes } from "./files.ts";
+import { emptyPath, FileListReader, MAX_VALUES, type NameContext, readAttributes } from "./files.ts";
 import { HASH_LENGTH, type InfoFields, Metainfo, type OuterFields, type TorrentFile } from "./metainfo.ts";
 import { readOuterFields } from "./outer.ts";
 import { type NameRules, safeName } from "./safe-names.ts";
@@ -28,7 +28,7 @@ interface Source {
   readonly issues: IssueList;
 }
 
-const OPAQUE = { opaqueKeys: ["files"] } as const;
+const DECODE_OPTIONS = { opaqueKeys: ["files"], maxValues: MAX_VALUES } as const;
 
 /**
  * Reads a torrent (BEP 3, "metainfo files"; BEP 5, 12, 17, 19, 27, 47). What hinders its use is an error; what does not is
@@ -39,9 +39,9 @@ const OPAQUE = { opaqueKeys: ["files"] } as const;
  */
 export function parseMetainfo(bytes: Uint8Array, options: ParseOptions = {}): Metainfo {
   const source: Source = { bytes, issues: new IssueList() };
-  const { value: root, end, issues } = decodePrefix(bytes, OPAQUE);
+  const { value: root, end, issues } = decodePrefix(bytes, DECODE_OPTIONS);
   if (!(root instanceof BencodeDictionary)) throw wrongType("", root, "a dictionary");
-  addNotation(source.issues, issues);
+  source.issues.addNotation(issues, 0);
   if (end !== bytes.byteLength) source.issues.add(`byte ${end}`, `${bytes.byteLength - end} bytes follow the torrent`);
   const info = root.get("info");
   if (info === undefined) throw missing("info");
@@ -59,13 +59,13 @@ export function parseMetainfo(bytes: Uint8Array, options: ParseOptions = {}): Me
  */
 export function parseInfo(info: Uint8Array, options: ParseInfoOptions = {}): Metainfo {
   const source: Source = { bytes: info, issues: new IssueList() };
-  const { value, end, issues } = decodePrefix(info, OPAQUE);
+  const { value, end, issues } = decodePrefix(info, DECODE_OPTIONS);
   if (!(value instanceof BencodeDictionary)) throw wrongType("info", value, "a dictionary");
   if (end !== info.byteLength) {
     const details = { where: "info", trailing: info.byteLength - end };
     throw new MetainfoError("METAINFO_WRONG_TYPE", `${details.trailing} bytes follow info`, { fault: "remote", details });
   }
-  addNotation(source.issues, issues);
+  source.issues.addNotation(issues, 0);
   const outer: OuterFields = { trackers: [], webSeeds: [], httpSeeds: [], nodes: [], ...options.outer };
   return readInfo(value, source, { names: options.names ?? "portable", reader: new TextReader(outer.encoding), outer });
 }
@@ -161,8 +161,4 @@ function readPrivate(info: BencodeDictionary, issues: IssueList): boolean {
   if (value === undefined || value === 0) return false;
   if (typeof value !== "number" && typeof value !== "bigint") issues.add("info.private", `${typeName(value)}, not an integer`);
   return true;
-}
-
-function addNotation(list: IssueList, issues: readonly BencodeIssue[]): void {
-  for (const issue of issues) list.add(`byte ${issue.at}`, issue.key === undefined ? issue.type : `${issue.type} "${issue.key}"`);
 }

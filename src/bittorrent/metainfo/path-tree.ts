@@ -1,9 +1,14 @@
 import { FolderNames, type NameRules } from "./safe-names.ts";
 
+/** A folder keeps its name and its parent only: whole paths in each would make a deep path cost the square of its depth. */
 interface Folder {
-  readonly safePath: readonly string[];
-  readonly folders: Map<string, Folder>;
+  readonly parent: Folder | undefined;
+  readonly safeName: string;
+  /** 1 for the torrent's own folder. */
+  readonly depth: number;
   readonly names: FolderNames;
+  /** By identity. */
+  folders: Map<string, Folder> | undefined;
 }
 
 /**
@@ -15,9 +20,10 @@ export class PathTree {
   readonly #rules: NameRules;
   readonly #root: Folder;
 
-  constructor(root: readonly string[], rules: NameRules) {
+  /** @param root safe name of the torrent's folder, which every safe path begins with */
+  constructor(root: string, rules: NameRules) {
     this.#rules = rules;
-    this.#root = this.#folder(root);
+    this.#root = this.#folder(root, undefined);
   }
 
   /**
@@ -31,38 +37,39 @@ export class PathTree {
     let folder = this.#root;
     for (let i = 0; i < last; i++) {
       const identity = identities[i] as string;
-      let next = folder.folders.get(identity);
+      let next = folder.folders?.get(identity);
       if (next === undefined) {
-        next = this.#folder(append(folder.safePath, folder.names.takeFolder(texts[i] as string)));
+        next = this.#folder(folder.names.takeFolder(texts[i] as string), folder);
+        folder.folders ??= new Map();
         folder.folders.set(identity, next);
       }
       folder = next;
     }
     const name = folder.names.tryTakeFile(texts[last] as string, identities[last] as string);
-    return name === undefined ? undefined : append(folder.safePath, name);
+    return name === undefined ? undefined : pathOf(folder, name);
   }
 
   /** The safe path of a file or folder that was added. */
   find(texts: readonly string[], identities: readonly string[]): readonly string[] | undefined {
     const last = texts.length - 1;
     if (last < 0) return undefined;
-    let folder: Folder | undefined = this.#root;
-    for (let i = 0; i < last; i++) {
-      folder = folder.folders.get(identities[i] as string);
-      if (folder === undefined) return undefined;
-    }
-    const file = folder.names.findFile(texts[last] as string, identities[last] as string);
-    return file === undefined ? folder.folders.get(identities[last] as string)?.safePath : append(folder.safePath, file);
+    let parent: Folder | undefined = this.#root;
+    for (let i = 0; i < last && parent !== undefined; i++) parent = parent.folders?.get(identities[i] as string);
+    if (parent === undefined) return undefined;
+    const identity = identities[last] as string;
+    const name = parent.names.findFile(texts[last] as string, identity) ?? parent.folders?.get(identity)?.safeName;
+    return name === undefined ? undefined : pathOf(parent, name);
   }
 
-  #folder(safePath: readonly string[]): Folder {
-    return { safePath, folders: new Map(), names: new FolderNames(this.#rules) };
+  #folder(safeName: string, parent: Folder | undefined): Folder {
+    return { parent, safeName, depth: (parent?.depth ?? 0) + 1, names: new FolderNames(this.#rules), folders: undefined };
   }
 }
 
-function append(path: readonly string[], name: string): string[] {
-  const longer = new Array<string>(path.length + 1);
-  for (let i = 0; i < path.length; i++) longer[i] = path[i] as string;
-  longer[path.length] = name;
-  return longer;
+function pathOf(parent: Folder, name: string): string[] {
+  const path = new Array<string>(parent.depth + 1);
+  path[parent.depth] = name;
+  for (let folder: Folder | undefined = parent; folder !== undefined; folder = folder.parent)
+    path[folder.depth - 1] = folder.safeName;
+  return path;
 }

@@ -5,7 +5,7 @@
 export type NameRules = "portable" | "linux";
 
 /** Longest name of one file or folder, in bytes of UTF-8: ext4, APFS; NTFS allows 255 UTF-16 units, which is no less. */
-export const MAX_NAME_LENGTH = 255;
+const MAX_NAME_LENGTH = 255;
 const MAX_EXTENSION_LENGTH = 32; // in bytes; a longer "extension" is cut like any other text
 const DOT = 0x2e;
 const SPACE = 0x20;

@@ -1,4 +1,4 @@
-import { BencodeDictionary, type BencodeValue } from "#/bittorrent/bencode/index.ts";
+import { BencodeDictionary, type BencodeIssue, type BencodeValue } from "#/bittorrent/bencode/index.ts";
 import { MetainfoError } from "./errors.ts";
 import type { MetainfoIssue } from "./metainfo.ts";
 
@@ -10,6 +10,11 @@ export class IssueList {
 
   add(where: string, what: string): void {
     if (this.items.length < MAX_ISSUES) this.items.push({ where, what });
+  }
+
+  /** @param from where the decoded value begins in the torrent, in bytes */
+  addNotation(issues: readonly BencodeIssue[], from: number): void {
+    for (const { type, at, key } of issues) this.add(`byte ${from + at}`, key === undefined ? type : `${type} "${key}"`);
   }
 }
 
