@@ -91,10 +91,12 @@ export class Downloader {
 
   /** The peer takes a request back (BEP 6, "reject"). */
   rejected(connection: PeerConnection, piece: number, begin: number): void {
-    const key = this.#key(piece, begin / BLOCK_LENGTH);
-    if (!connection.pending.delete(key)) return;
-    if (!connection.peer.isChoking) connection.peer.refusedPieces.add(piece);
-    this.#release(connection, piece, begin / BLOCK_LENGTH);
+    const { peer, pending } = connection;
+    const block = this.#blockAt(piece, begin);
+    if (block === undefined || !pending.delete(this.#key(piece, block))) return;
+    if (peer.isChoking) peer.allowedFastFromThem.delete(piece);
+    else peer.refusedPieces.add(piece);
+    this.#release(connection, piece, block);
   }
 
   /** Frees all that the connection was asked for. @param forgive whether its blocks may still be on their way */
@@ -111,9 +113,9 @@ export class Downloader {
 
   blockStarted(connection: PeerConnection, piece: number, begin: number, length: number): void {
     connection.incoming = undefined;
-    const block = begin / BLOCK_LENGTH;
+    const block = this.#blockAt(piece, begin);
     const partial = this.#options.picker.partials.get(piece);
-    if (!Number.isInteger(block) || !connection.pending.has(this.#key(piece, block)) || partial === undefined) {
+    if (block === undefined || partial === undefined || !connection.pending.has(this.#key(piece, block))) {
       this.#unasked(connection, length);
       return;
     }
@@ -193,6 +195,23 @@ export class Downloader {
     }
   }
 
+  /** Lets go of pieces under way that are no longer wanted: their requests are cancelled and their memory goes back. */
+  dropUnwanted(): void {
+    const { picker, store, connections } = this.#options;
+    for (const partial of [...picker.partials.values()]) {
+      if (picker.isWanted(partial.piece) || this.#checking.has(partial.piece)) continue;
+      for (const connection of connections()) {
+        if (connection.incoming?.partial === partial) connection.incoming = undefined;
+      }
+      for (let block = 0; block < partial.blockCount; block++) {
+        for (const connection of partial.requesters(block)) this.#cancel(connection, partial, block);
+      }
+      this.#giveChunks(partial);
+      store.forgetPiece(partial.piece);
+      picker.abandon(partial);
+    }
+  }
+
   /** Call about twice a second. */
   tick(): void {
     const now = this.#options.now();
@@ -247,6 +266,12 @@ export class Downloader {
     }
   }
 
+  /** @returns undefined when no block of the torrent begins there, so that a key never stands for two places */
+  #blockAt(piece: number, begin: number): number | undefined {
+    const { have, pieceSize } = this.#options;
+    return piece < have.length && begin < pieceSize(piece) && begin % BLOCK_LENGTH === 0 ? begin / BLOCK_LENGTH : undefined;
+  }
+
   #key(piece: number, block: number): number {
     return piece * this.#blocksPerPiece + block;
   }
@@ -261,27 +286,28 @@ export class Downloader {
   }
 
   #unasked(connection: PeerConnection, length: number): void {
-    this.#options.counters.unsolicitedBytes += length;
     if (connection.forgivenBlocks > 0) {
       connection.forgivenBlocks--;
+      this.#options.counters.redundantBytes += length;
       return;
     }
+    this.#options.counters.unsolicitedBytes += length;
     const count = (this.#unsolicited.get(connection) ?? 0) + 1;
     this.#unsolicited.set(connection, count);
     if (count > MAX_UNSOLICITED) connection.close(peerError("PEER_UNSOLICITED", { blocks: count }));
   }
 
   #cancelOthers(connection: PeerConnection, partial: PartialPiece, block: number): void {
-    const begin = block * BLOCK_LENGTH;
-    for (const other of partial.requesters(block)) {
-      if (other === connection) continue;
-      other.pending.delete(this.#key(partial.piece, block));
-      other.forgivenBlocks++;
-      const out = new Uint8Array(REQUEST_MESSAGE_LENGTH);
-      encodeCancelInto(out, 0, partial.piece, begin, partial.blockLength(block));
-      other.sendBytes(out);
-      this.#options.counters.cancelsSent++;
-    }
+    for (const other of partial.requesters(block)) if (other !== connection) this.#cancel(other, partial, block);
+  }
+
+  #cancel(connection: PeerConnection, partial: PartialPiece, block: number): void {
+    connection.pending.delete(this.#key(partial.piece, block));
+    connection.forgivenBlocks++;
+    const out = new Uint8Array(REQUEST_MESSAGE_LENGTH);
+    encodeCancelInto(out, 0, partial.piece, block * BLOCK_LENGTH, partial.blockLength(block));
+    connection.sendBytes(out);
+    this.#options.counters.cancelsSent++;
   }
 
   #flushChunk(partial: PartialPiece, index: number): void {

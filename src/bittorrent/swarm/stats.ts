@@ -6,7 +6,7 @@ export interface SwarmCounters {
   /** All bytes of connections, with message headers and what is not payload. */
   receivedBytes: number;
   sentBytes: number;
-  /** Blocks that came twice, came unasked, or belonged to a piece that failed its hash. */
+  /** Blocks that came although their requests were taken back; that nobody asked for; of pieces that failed their hash. */
   redundantBytes: number;
   unsolicitedBytes: number;
   failedBytes: number;

@@ -198,9 +198,10 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     for (const connection of [...this.#connections]) connection.close(peerError("PEER_REMOVED"));
   }
 
-  /** Sets what is wanted; pieces under way that are no longer wanted are left as they are. */
+  /** Sets what is wanted; pieces under way that are no longer wanted are dropped, unless they are being hashed. */
   setPriorities(priorityOf: (piece: number) => PiecePriority): void {
     for (let piece = 0; piece < this.#options.torrent.pieceCount; piece++) this.picker.order.setPriority(piece, priorityOf(piece));
+    this.downloader.dropUnwanted();
     this.recountWanted();
   }
 
