@@ -12,7 +12,7 @@ export const swarmErrorCodes = {
   PEER_IDLE: "nothing was heard from a peer for too long",
   PEER_USELESS: "neither side has anything that the other wants",
   PEER_BAD_INDEX: "a peer named a piece or range that the torrent does not have",
-  PEER_BAD_BITFIELD: "a bitfield does not fit the torrent, or came late",
+  PEER_BAD_BITFIELD: "a bitfield does not fit the torrent, or a message needs the fast extension",
   PEER_BAD_REQUEST: "a peer asked for a range longer than allowed, or for a piece that was not offered",
   PEER_REQUEST_FLOOD: "a peer keeps more requests waiting than it was told it may",
   PEER_UNSOLICITED: "a peer sends blocks that were not asked for",

@@ -62,9 +62,8 @@ export class MessageHandler {
         return;
       case "haveAll":
       case "haveNone":
-        if (!peer.fast || peer.hasSaidWhatItHas) connection.close(peerError("PEER_BAD_BITFIELD", { message: message.type }));
-        else if (message.type === "haveAll") this.#allPieces(connection, undefined);
-        else peer.hasSaidWhatItHas = true;
+        if (!peer.fast) connection.close(peerError("PEER_BAD_BITFIELD", { message: message.type }));
+        else if (message.type === "haveAll") this.#hasPieces(connection, undefined);
         return;
       case "request":
         uploader.requested(connection, message.piece, message.begin, message.length);
@@ -112,7 +111,6 @@ export class MessageHandler {
       connection.close(peerError("PEER_BAD_INDEX", { piece }));
       return;
     }
-    peer.hasSaidWhatItHas = true;
     if (!peer.have.add(piece)) return;
     picker.order.increase(piece);
     if (picker.isWanted(piece)) {
@@ -126,25 +124,27 @@ export class MessageHandler {
   #bitfield(connection: PeerConnection, bits: Uint8Array): void {
     const peer = connection.peer;
     const field = Bitfield.tryFrom(bits, peer.have.length);
-    if (field === undefined || peer.hasSaidWhatItHas) {
+    if (field === undefined) {
       connection.close(peerError("PEER_BAD_BITFIELD", { bytes: bits.byteLength, pieces: peer.have.length }));
       return;
     }
-    this.#allPieces(connection, field);
+    this.#hasPieces(connection, field);
   }
 
-  /** @param field what it has; undefined for everything */
-  #allPieces(connection: PeerConnection, field: Bitfield | undefined): void {
+  /**
+   * Adds to what a peer has. BEP 3 has the bitfield as the first message only; aria2 sends one instead of many haves.
+   * @param field what it has; undefined for everything
+   */
+  #hasPieces(connection: PeerConnection, field: Bitfield | undefined): void {
     const { picker, downloader } = this.#options;
     const peer = connection.peer;
-    peer.hasSaidWhatItHas = true;
-    if (field === undefined || field.isFull) {
+    if (peer.isCountedAsSeed) return;
+    if ((field === undefined || field.isFull) && peer.have.count === 0) {
       peer.have.fill();
       peer.isCountedAsSeed = true;
     } else {
-      for (const piece of field) {
-        peer.have.add(piece);
-        picker.order.increase(piece);
+      for (let piece = 0; piece < peer.have.length; piece++) {
+        if ((field === undefined || field.has(piece)) && peer.have.add(piece)) picker.order.increase(piece);
       }
     }
     let wanted = 0;

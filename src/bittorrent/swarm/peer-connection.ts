@@ -11,6 +11,11 @@ export const MAX_REQUEST_LENGTH = 131_072;
 /** Extension messages beyond this are not ours to read: metadata pieces and PEX stay far below. */
 const MAX_EXTENSION_MESSAGE_LENGTH = 1_048_576;
 
+/** Bytes that may wait for a peer to read them, above all that the uploader sends ahead. */
+const MAX_QUEUED = 8 * 1024 * 1024;
+/** How long something may wait for a peer without any of it being read. */
+const MAX_STANDSTILL_MS = 60_000;
+
 /** What a connection tells its torrent. Calls may close the connection. */
 export interface ConnectionOwner {
   readonly counters: { sentBytes: number };
@@ -48,10 +53,15 @@ export class PeerConnection implements FrameSink, LinkListener {
   incoming: IncomingBlock | undefined;
   /** Blocks that may still come although their requests were taken back. */
   forgivenBlocks = 0;
-  /** Requests that came while the limit that we announced was reached. */
+  /** Requests that were refused: not unchoked, not here, or beyond the limit that we announced. Counted anew every ten seconds. */
   overflowingRequests = 0;
   /** Bytes of blocks being read from disk for this connection. */
   readingBytes = 0;
+  /** All bytes given to the link. */
+  sentBytes = 0;
+  /** How many of them it was seen to have taken, and when that last grew, ms. */
+  takenBytes = 0;
+  takenAt: number;
   isReadingPaused = false;
   lastHeardAt: number;
   lastSentAt: number;
@@ -66,6 +76,7 @@ export class PeerConnection implements FrameSink, LinkListener {
     this.lastHeardAt = now;
     this.lastSentAt = now;
     this.lastBlockAt = now;
+    this.takenAt = now;
     this.#decoder = new FrameDecoder(this, {
       maxMessageLength: Math.max(MAX_EXTENSION_MESSAGE_LENGTH, peer.have.bytes.byteLength + 1),
       maxBlockLength: MAX_REQUEST_LENGTH,
@@ -83,6 +94,7 @@ export class PeerConnection implements FrameSink, LinkListener {
   sendBytes(bytes: Uint8Array, onSent?: () => void): void {
     this.lastSentAt = this.#owner.now();
     this.#owner.counters.sentBytes += bytes.byteLength;
+    this.sentBytes += bytes.byteLength;
     this.link.write(bytes, onSent);
   }
 
@@ -99,6 +111,17 @@ export class PeerConnection implements FrameSink, LinkListener {
 
   onClose(cause: Error | undefined): void {
     this.close(peerError("PEER_CLOSED", undefined, cause));
+  }
+
+  /** Whether what was sent piles up because the peer does not read. Call from time to time. */
+  isStuck(now: number): boolean {
+    const { queuedBytes } = this.link;
+    const taken = this.sentBytes - queuedBytes;
+    if (taken > this.takenBytes || queuedBytes === 0) {
+      this.takenBytes = taken;
+      this.takenAt = now;
+    }
+    return queuedBytes > MAX_QUEUED || now - this.takenAt > MAX_STANDSTILL_MS;
   }
 
   /** Lets the peer go; the owner hears of it once. */

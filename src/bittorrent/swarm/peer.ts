@@ -25,8 +25,6 @@ export class Peer {
   readonly have: Bitfield;
   /** Counted as having everything, so its pieces are not in the availability counts. */
   isCountedAsSeed = false;
-  /** Whether it told what it has, or let the time for it pass (BEP 3: first message only). */
-  hasSaidWhatItHas = false;
 
   amChoking = true;
   amInterested = false;

@@ -366,6 +366,7 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     if (!equalBytes(handshake.infoHash, this.#options.torrent.infoHash)) return peerError("PEER_WRONG_TORRENT");
     if (equalBytes(handshake.peerId, this.#options.peerId)) {
       if (direction === "outgoing") this.candidates.forget(address);
+      else link.write(this.handshakeBytes()); // so that the dialling end, which knows the address, sees it too
       return peerError("PEER_SELF");
     }
     if (!this.isRunning) return peerError("PEER_REMOVED");
@@ -486,6 +487,7 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
         connection.peer.refusedPieces.clear();
       }
       if (now - connection.lastHeardAt > IDLE_TIMEOUT_MS && !connection.isReadingPaused) connection.close(peerError("PEER_IDLE"));
+      else if (connection.isStuck(now)) connection.close(peerError("PEER_SLOW_READER", { bytes: connection.link.queuedBytes }));
       else if (now - connection.lastSentAt > KEEP_ALIVE_MS) connection.sendBytes(keepAlive);
     }
     this.downloader.tick();

@@ -9,7 +9,7 @@ import type { RateLimit } from "./token-bucket.ts";
 
 /** Requests that a peer may keep waiting with us; announced as `reqq` (BEP 10). */
 export const REQUEST_LIMIT = 2048;
-/** Beyond this many a peer is flooding, whatever it was told. */
+/** A peer that is refused this many requests within ten seconds is flooding, whatever it was told. */
 const FLOOD_LIMIT = 2 * REQUEST_LIMIT;
 /** Blocks that follow one another are read at once and sent in one write, up to this many bytes. */
 const BATCH_LENGTH = 16 * BLOCK_LENGTH;
@@ -83,7 +83,7 @@ export class Uploader {
     const isAllowed = have.has(piece) && (!peer.amChoking || peer.allowedFastToThem.has(piece));
     if (!isAllowed || connection.requested.size >= REQUEST_LIMIT) {
       this.#reject(connection, piece, begin, length);
-      if (!peer.amChoking && ++connection.overflowingRequests > FLOOD_LIMIT) {
+      if (++connection.overflowingRequests > FLOOD_LIMIT) {
         connection.close(peerError("PEER_REQUEST_FLOOD", { waiting: connection.requested.size, limit: REQUEST_LIMIT }));
       }
       return;
