@@ -75,6 +75,8 @@ export class Torrent extends EventEmitter<TorrentEvents> {
   #wantedBytes = 0;
   #doneBytes = 0;
   #isPrepared = false;
+  /** Whether an empty file is wanted that is not there: no piece brings it. */
+  #lacksEmptyFile = false;
   #whenChecked: Promise<void> = Promise.resolve();
 
   /** Use `Client.add`. */
@@ -381,6 +383,15 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     // What was skipped may have changed since the record was made: then bytes move before they are looked at.
     if (record !== undefined && !record.have.isFull) await this.#prepare();
     const stamps = await this.#storage.fileStamps();
+    const skipped = skippedFiles(this.#files);
+    this.#lacksEmptyFile = metainfo.files.some(
+      (file) =>
+        file.length === 0 &&
+        !file.padding &&
+        file.symlink === undefined &&
+        !skipped.has(file.index) &&
+        stamps.files[file.index] === undefined,
+    );
     let pieces: number[] | undefined;
     if (record !== undefined) {
       this.#earlier = { uploaded: record.uploaded, downloaded: record.downloaded };
@@ -418,7 +429,7 @@ export class Torrent extends EventEmitter<TorrentEvents> {
   }
 
   async #run(): Promise<void> {
-    if (!this.swarm.isComplete) await this.#prepare();
+    if (!this.swarm.isComplete || this.#lacksEmptyFile) await this.#prepare();
     if (this.#state !== "paused" || this.#isPaused) return;
     this.#state = this.swarm.isComplete ? "seeding" : "downloading";
     this.swarm.start();
