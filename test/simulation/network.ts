@@ -58,6 +58,7 @@ export class SimulatedLink implements Link {
   /** What came while reading was paused; undefined stands for the end of the stream. */
   readonly #arrived: (Uint8Array | undefined)[] = [];
   #isPaused = true;
+  #isOnUplink = false;
   #isClosed = false;
   #isOver = false;
 
@@ -121,7 +122,7 @@ export class SimulatedLink implements Link {
     this.#queuedBytes = 0;
     this.#arrived.length = 0;
     timeline.after(0, () => this.#end());
-    this.#other?.arriveAfter(this.#network, this, undefined);
+    if (!this.#isOnUplink) this.#other?.arriveAfter(this.#network, this, undefined);
   }
 
   /** Takes the next segment out of the queue; called by the network when the uplink is free. */
@@ -141,12 +142,15 @@ export class SimulatedLink implements Link {
     }
     this.#queuedBytes -= filled;
     this.#underWay += filled;
+    this.#isOnUplink = true;
     return segment;
   }
 
-  /** A segment, or the end, has left the uplink. */
-  sent(segment: Uint8Array | undefined): void {
+  /** A segment has left the uplink; what was behind it in the queue is lost when the link was closed meanwhile. */
+  sent(segment: Uint8Array): void {
+    this.#isOnUplink = false;
     this.#other?.arriveAfter(this.#network, this, segment);
+    if (this.#isClosed) this.#other?.arriveAfter(this.#network, this, undefined);
   }
 
   arriveAfter(network: Network, from: SimulatedLink, segment: Uint8Array | undefined): void {

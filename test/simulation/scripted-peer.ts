@@ -59,6 +59,8 @@ export interface ScriptedPeerOptions extends HostOptions {
   readonly have?: "all" | Iterable<number>;
   readonly fast?: boolean;
   readonly peerId?: Uint8Array;
+  /** The info-hash of its handshake. @default the torrent's */
+  readonly torrentSaid?: Uint8Array;
   /** @default it says what it has and unchokes */
   readonly onConnected?: (connection: ScriptedConnection) => void;
   /** @default requests are answered with the right bytes */
@@ -112,7 +114,8 @@ export class ScriptedPeer {
     const handshake = new HandshakeDecoder();
     let frames: FrameDecoder | undefined;
     const { torrent, peerId } = this;
-    link.write(encodeHandshake({ infoHash: torrent.infoHash, peerId, fast: this.#options.fast ?? true, extended: true }));
+    const infoHash = this.#options.torrentSaid ?? torrent.infoHash;
+    link.write(encodeHandshake({ infoHash, peerId, fast: this.#options.fast ?? true, extended: true }));
     link.start({
       onBytes: (bytes) => {
         if (frames !== undefined) {
