@@ -20,7 +20,7 @@ import { createPeerId } from "#/bittorrent/wire/index.ts";
 import { TcpListener, TcpTransport } from "#/transport/index.ts";
 import { Dialer } from "./dialer.ts";
 import { ClientError } from "./errors.ts";
-import { skippedFiles } from "./file-choice.ts";
+import { requireFilePriorities, skippedFiles } from "./file-choice.ts";
 import { type ClientConfig, type ClientOptions, requireRate, resolveClientOptions } from "./options.ts";
 import type { ClientShared } from "./shared.ts";
 import { Torrent, type TorrentOptions } from "./torrent.ts";
@@ -55,6 +55,8 @@ export class Client implements AsyncDisposable {
   readonly #down: TokenBucket;
   readonly #up: TokenBucket;
   readonly #torrents = new Map<string, Torrent>();
+  /** Info-hashes of torrents that are being opened. */
+  readonly #adding = new Set<string>();
   readonly #handshakes = new Set<Handshaking>();
   readonly #dialer: Dialer;
   readonly #shared: ClientShared;
@@ -152,47 +154,18 @@ export class Client implements AsyncDisposable {
    */
   async add(source: Uint8Array | Metainfo, options: TorrentOptions = {}): Promise<Torrent> {
     const metainfo = source instanceof Uint8Array ? parseMetainfo(source) : source;
+    const { infoHashHex } = metainfo;
     this.#requireOpen();
-    if (this.#torrents.has(metainfo.infoHashHex)) {
+    if (this.#torrents.has(infoHashHex) || this.#adding.has(infoHashHex)) {
       throw new ClientError("CLIENT_DUPLICATE_TORRENT", `${metainfo.name} is in this client already`, { fault: "local" });
     }
-    const folder = resolve(options.output ?? this.#config.output);
-    const have = new Bitfield(metainfo.pieceCount);
-    let torrent: Torrent | undefined;
-    const storage = await TorrentStorage.open({
-      disk: this.#disk,
-      layout: metainfo,
-      folder,
-      preallocate: options.preallocate ?? "sparse",
-      skippedFiles: skippedFiles(options.files ?? new Map()),
-      onChunkWritten: () => {
-        for (const each of this.#torrents.values()) each.swarm.memoryFreed();
-      },
-      onPieceChecked: (result) => torrent?.swarm.pieceChecked(result),
-      onFault: (error) => torrent?.fail(error),
-    });
-    const { config, peerId } = this.#shared;
-    const swarm = new Swarm({
-      torrent: metainfo,
-      peerId,
-      clientVersion,
-      have,
-      store: storage,
-      pool: this.#pool,
-      uploadMemory: this.#uploadMemory,
-      clientDown: this.#down,
-      clientUp: this.#up,
-      clock: config.clock,
-      random: config.random,
-      logger: config.logger.child({ torrent: metainfo.name }),
-      listenPort: () => this.port,
-      maxPeers: config.maxPeersPerTorrent,
-    });
-    torrent = new Torrent({ shared: this.#shared, metainfo, folder, storage, swarm, have, options });
-    this.#requireOpen();
-    this.#torrents.set(metainfo.infoHashHex, torrent);
-    torrent.begin(options);
-    return torrent;
+    requireFilePriorities(metainfo, options.files ?? new Map());
+    this.#adding.add(infoHashHex);
+    try {
+      return await this.#begin(metainfo, options);
+    } finally {
+      this.#adding.delete(infoHashHex);
+    }
   }
 
   /** Says goodbye to its peers and trackers and closes its files, which stay where they are. */
@@ -250,6 +223,49 @@ export class Client implements AsyncDisposable {
     clearInterval(this.#timer);
     this.#torrents.clear();
     await this.#owned.disposeAsync();
+  }
+
+  async #begin(metainfo: Metainfo, options: TorrentOptions): Promise<Torrent> {
+    const folder = resolve(options.output ?? this.#config.output);
+    const have = new Bitfield(metainfo.pieceCount);
+    let torrent: Torrent | undefined;
+    await using stack = new AsyncDisposableStack();
+    const opened = await TorrentStorage.open({
+      disk: this.#disk,
+      layout: metainfo,
+      folder,
+      preallocate: options.preallocate ?? "sparse",
+      skippedFiles: skippedFiles(options.files ?? new Map()),
+      onChunkWritten: () => {
+        for (const each of this.#torrents.values()) each.swarm.memoryFreed();
+      },
+      onPieceChecked: (result) => torrent?.swarm.pieceChecked(result),
+      onFault: (error) => torrent?.fail(error),
+    });
+    const storage = stack.use(opened);
+    const { config, peerId } = this.#shared;
+    const swarm = new Swarm({
+      torrent: metainfo,
+      peerId,
+      clientVersion,
+      have,
+      store: storage,
+      pool: this.#pool,
+      uploadMemory: this.#uploadMemory,
+      clientDown: this.#down,
+      clientUp: this.#up,
+      clock: config.clock,
+      random: config.random,
+      logger: config.logger.child({ torrent: metainfo.name }),
+      listenPort: () => this.port,
+      maxPeers: config.maxPeersPerTorrent,
+    });
+    torrent = new Torrent({ shared: this.#shared, metainfo, folder, storage, swarm, have, options });
+    this.#requireOpen();
+    stack.move();
+    this.#torrents.set(metainfo.infoHashHex, torrent);
+    torrent.begin(options);
+    return torrent;
   }
 
   #requireOpen(): void {

@@ -1,8 +1,18 @@
 import type { Metainfo } from "#/bittorrent/metainfo/index.ts";
 import { type PiecePriority, piecePriority } from "#/bittorrent/swarm/index.ts";
+import { badOption } from "./options.ts";
 
 /** How much each file is wanted, by its index; files that are not named are `normal`. */
 export type FilePriorities = ReadonlyMap<number, PiecePriority>;
+
+/** @throws {ClientError} CLIENT_BAD_OPTION when a file is named that the torrent does not have, or a priority that is none */
+export function requireFilePriorities(metainfo: Metainfo, priorities: FilePriorities): void {
+  const known = new Set<number>(Object.values(piecePriority));
+  for (const [file, priority] of priorities) {
+    if (metainfo.files[file] === undefined) throw badOption("files", `${metainfo.name} has no file ${file}`);
+    if (!known.has(priority)) throw badOption("files", `${priority} is not a priority`);
+  }
+}
 
 /** Files that are not wanted at all, which are not made. Padding files are never made anyway. */
 export function skippedFiles(priorities: FilePriorities): Set<number> {

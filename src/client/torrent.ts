@@ -7,7 +7,7 @@ import { piecesToCheck, type ResumeRecord, ResumeSaver, type TorrentStorage } fr
 import type { PiecePriority, Swarm } from "#/bittorrent/swarm/index.ts";
 import { type AnnouncerEvent, TorrentAnnouncer, type TrackerStatus } from "#/tracker/client/index.ts";
 import { ClientError } from "./errors.ts";
-import { type FilePriorities, piecePriorities, skippedFiles } from "./file-choice.ts";
+import { type FilePriorities, piecePriorities, requireFilePriorities, skippedFiles } from "./file-choice.ts";
 import { requireRate } from "./options.ts";
 import type { ClientShared } from "./shared.ts";
 import { countPeers, type PeerStats, peerStats, type TorrentState, type TorrentStats } from "./stats.ts";
@@ -231,8 +231,13 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     return this.#heardOf(addresses, "given");
   }
 
-  /** Changes how much files are wanted; files that were skipped are made when they are wanted again. */
+  /**
+   * Changes how much a file is wanted; one that was skipped is made when it is wanted again.
+   * @throws {ClientError} CLIENT_BAD_OPTION
+   * @throws {StorageError} when bytes that it shares with others cannot be moved
+   */
   async setFilePriority(file: number, priority: PiecePriority): Promise<void> {
+    requireFilePriorities(this.metainfo, new Map([[file, priority]]));
     const before = skippedFiles(this.#files);
     this.#files = new Map(this.#files).set(file, priority);
     const skipped = skippedFiles(this.#files);
