@@ -37,8 +37,9 @@ export async function record(args: readonly string[], options: RecorderOptions =
     stdout: output(out),
     stderr: output(err),
     signal: options.signal ?? new AbortController().signal,
-    env: { HOME: "/nonexistent/home", XDG_CONFIG_HOME: "/nonexistent/config", APPDATA: "Z:\\nonexistent", ...options.env },
+    env: { HOME: "/nonexistent/home", XDG_CONFIG_HOME: "/nonexistent/config", XDG_STATE_HOME: "/dev/null", ...options.env },
     isTerminal: false,
+    atExit: () => ({ [Symbol.dispose]: () => {} }),
   };
   const exitCode = await run(args, io, options.table);
   const stdoutBytes = Buffer.concat(out);

@@ -3,6 +3,21 @@ import type { CommandEntry } from "./command.ts";
 /** Every command, in the order that help lists them. */
 export const commandTable: readonly CommandEntry[] = [
   {
+    name: "demo",
+    summary: "a tracker, a seeder and a leecher on this machine: a real download, drawn while it runs",
+    load: async () => (await import("./commands/demo.ts")).demo,
+  },
+  {
+    name: "download",
+    summary: "download one or more torrents",
+    load: async () => (await import("./commands/download.ts")).download,
+  },
+  {
+    name: "seed",
+    summary: "check the data of a torrent, then seed it",
+    load: async () => (await import("./commands/seed.ts")).seed,
+  },
+  {
     name: "create",
     summary: "write a torrent file",
     load: async () => (await import("./commands/create.ts")).create,

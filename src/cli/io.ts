@@ -20,6 +20,8 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Whether stderr is a terminal, so that progress can be drawn in place. */
   readonly isTerminal: boolean;
+  /** Has `cleanup` called if the process ends before the result is disposed, as a second Ctrl-C makes it. Synchronous work only. */
+  atExit(cleanup: () => void): Disposable;
 }
 
 /**

@@ -168,6 +168,10 @@ export async function runProcess(): Promise<void> {
     signal: controller.signal,
     env: process.env,
     isTerminal: process.stderr.isTTY === true,
+    atExit: (cleanup) => {
+      process.once("exit", cleanup);
+      return { [Symbol.dispose]: () => void process.off("exit", cleanup) };
+    },
   });
   process.exitCode = exitCode;
   setTimeout(() => process.exit(exitCode), LINGER_MS).unref();

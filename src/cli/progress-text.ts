@@ -43,11 +43,15 @@ const BAR_WIDTH = 24;
 const LEAST_BAR_WIDTH = 4;
 /** Columns below which sizes and times are told in fewer words. */
 const NARROW = 120;
+/** Columns kept for the figures, so that the bar stays where it is while they change. */
+const FIGURES_WIDTH = 80;
+const NARROW_FIGURES_WIDTH = 60;
 
 /** A row as a bar, in `width` columns: words give way first, then the bar, then the name. */
 export function formatBar(row: ProgressRow, width: number, paintBar: (text: string) => string = (text) => text): string {
-  const figures = barFigures(row, width < NARROW).join("  ");
-  const room = width - textWidth(figures) - 4;
+  const isNarrow = width < NARROW;
+  const figures = barFigures(row, isNarrow).join("  ");
+  const room = width - (isNarrow ? NARROW_FIGURES_WIDTH : FIGURES_WIDTH) - 4;
   const nameWidth = Math.min(NAME_WIDTH, Math.max(LEAST_NAME_WIDTH, room - BAR_WIDTH));
   const barWidth = Math.min(BAR_WIDTH, room - nameWidth);
   if (barWidth < LEAST_BAR_WIDTH) return `${fitText(printable(row.name), Math.max(LEAST_NAME_WIDTH, room + 2))}  ${figures}`;
@@ -56,11 +60,11 @@ export function formatBar(row: ProgressRow, width: number, paintBar: (text: stri
   return `${fitText(printable(row.name), nameWidth)}  ${bar}  ${figures}`;
 }
 
-function barFigures(row: ProgressRow, narrow: boolean): string[] {
-  const state = row.state === undefined ? [] : [row.state];
-  if (!narrow) return [...numbers(row, "↓ ", "↑ "), ...timeLeft(row), ...state];
-  const [percent = "", , ...rest] = numbers(row, "↓ ", "↑ ");
-  return [percent, formatSize(row.total), ...rest, ...timeLeft(row).map((text) => text.replace(" left", "")), ...state];
+function barFigures(row: ProgressRow, isNarrow: boolean): string[] {
+  const ending = row.state === undefined ? timeLeft(row) : [row.state];
+  const [percent = "", size = "", ...rest] = [...numbers(row, "↓ ", "↑ "), ...ending];
+  if (!isNarrow) return [percent.padStart(7), size, ...rest];
+  return [percent.padStart(7), formatSize(row.total), ...rest.map((text) => text.replace(" left", ""))];
 }
 
 function numbers(row: ProgressRow, down: string, up: string): string[] {

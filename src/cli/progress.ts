@@ -66,6 +66,7 @@ class ProgressBars implements Progress {
   readonly #bars: SingleBar[] = [];
   readonly #multi: MultiBar;
   readonly #output: Output;
+  readonly #timer: NodeJS.Timeout;
   #isClosed = false;
 
   constructor(options: ProgressOptions, io: CliIo, MultiBarClass: typeof MultiBar) {
@@ -88,11 +89,12 @@ class ProgressBars implements Progress {
     });
     this.log = {
       write: (text) => {
-        this.#multi.log(String(text)); // shown with the next drawing
+        if (this.#bars.length === 0) return io.stderr.write(text);
+        this.#multi.log(String(text)); // shown above the bars with the next drawing
         return true;
       },
     };
-    this.#multi.on("update-pre", () => this.#refresh());
+    this.#timer = setInterval(() => this.#refresh(), 1000 / REDRAWS_PER_SECOND);
     this.#refresh();
   }
 
@@ -100,7 +102,7 @@ class ProgressBars implements Progress {
   #refresh(): void {
     const { rows: look, whole } = this.#options;
     const all = look();
-    const room = Math.max(1, (this.#output.rows ?? 24) - 2);
+    const room = Math.max(1, (this.#output.rows || 24) - 2);
     const hidden = all.length - room;
     const shown = all.slice(0, room).map((row) => ({ row, hasBar: true }));
     const ending = hidden > 0 ? ` (${hidden} not shown)` : "";
@@ -115,7 +117,11 @@ class ProgressBars implements Progress {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#multi.stop(); // draws once more, then shows the cursor
+    clearInterval(this.#timer);
+    if (this.#bars.length === 0) return;
+    this.#refresh();
+    this.#multi.update();
+    this.#multi.stop(); // shows the cursor again
   }
 
   [Symbol.dispose](): void {

@@ -2,13 +2,14 @@ import { resolve } from "node:path";
 import { buildMetainfo, choosePieceLength, MAX_PIECE_LENGTH, parseMetainfo } from "#/bittorrent/metainfo/index.ts";
 import { parseTrackerUrl, parseWebSeedUrl } from "../addresses.ts";
 import type { Command } from "../command.ts";
-import { type Content, checkUnchanged, listContent } from "../content.ts";
+import { type Content, listContent } from "../content.ts";
+import { hashContent } from "../content-hash.ts";
 import { CliError } from "../errors.ts";
 import { checkOutput, writeOutput } from "../files.ts";
 import { type CliIo, printable, printJson } from "../io.ts";
 import { createCliLogger } from "../log.ts";
 import { openProgress } from "../progress.ts";
-import { optionParser, repeatedOptionParser } from "../settings.ts";
+import { type CommonOptions, optionParser, repeatedOptionParser } from "../settings.ts";
 import { formatCount, formatSize, parseSize } from "../units.ts";
 import { version } from "../version.ts";
 
@@ -26,8 +27,6 @@ interface CreateOptions {
 
 /** A piece is at least one block as peers ask for them. */
 const MIN_PIECE_LENGTH = 16_384;
-/** Memory that the disk threads share; hashing needs none of it. */
-const POOL_BYTES = 262_144;
 
 export const create: Command<CreateOptions> = {
   description: "Writes a torrent file for a file or a folder.",
@@ -95,9 +94,9 @@ function parseDate(text: string): Date {
   return date;
 }
 
-async function makeTorrent(content: Content, options: Parameters<(typeof create)["run"]>[1], io: CliIo): Promise<Uint8Array> {
+async function makeTorrent(content: Content, options: CreateOptions & CommonOptions, io: CliIo): Promise<Uint8Array> {
   const pieceLength = options.pieceLength ?? choosePieceLength(content.totalLength);
-  const pieces = await hashContent(content, pieceLength, options, io);
+  const pieces = await hash(content, pieceLength, options, io);
   return buildMetainfo({
     name: content.name,
     ...(content.singleFile
@@ -115,44 +114,26 @@ async function makeTorrent(content: Content, options: Parameters<(typeof create)
   });
 }
 
-async function hashContent(
-  content: Content,
-  pieceLength: number,
-  options: Parameters<(typeof create)["run"]>[1],
-  io: CliIo,
-): Promise<Uint8Array> {
-  const { ChunkPool, DiskPool } = await import("#/bittorrent/storage/index.ts");
+/** Hashes the content and shows how far it is. */
+async function hash(content: Content, pieceLength: number, options: CommonOptions, io: CliIo): Promise<Uint8Array> {
   const started = performance.now();
-  let hashed = 0;
+  let done = 0;
   const row = () => {
-    const rate = (hashed / Math.max(performance.now() - started, 1)) * 1000;
-    return {
-      name: content.name,
-      state: "hashing",
-      done: hashed,
-      total: content.totalLength,
-      timeLeftMs: ((content.totalLength - hashed) / rate) * 1000,
-    };
+    const msLeft = ((content.totalLength - done) * (performance.now() - started)) / done;
+    return { name: content.name, state: "hashing", done, total: content.totalLength, timeLeftMs: done === 0 ? undefined : msLeft };
   };
   using progress = await openProgress({ ...options, rows: () => [row()] }, io);
-  await using disk = await DiskPool.open({
-    pool: new ChunkPool({ bytes: POOL_BYTES }),
+  return await hashContent(content, pieceLength, {
     logger: createCliLogger(options, progress.log),
-  });
-  const pieces = await disk.hashPieces({
-    files: content.files.map(({ location, length }) => ({ path: location, length })),
-    pieceLength,
     signal: io.signal,
     onProgress: (bytes) => {
-      hashed = bytes;
+      done = bytes;
     },
   });
-  await checkUnchanged(content);
-  return pieces;
 }
 
 /** Says what was made: on stderr when the torrent itself is on stdout. */
-function report(bytes: Uint8Array, output: string, options: Parameters<(typeof create)["run"]>[1], io: CliIo): void {
+function report(bytes: Uint8Array, output: string, options: CreateOptions & CommonOptions, io: CliIo): void {
   const { infoHashHex, name, totalLength, pieceLength, pieceCount, files } = parseMetainfo(bytes);
   if (options.json) {
     printJson(io, { output, infoHash: infoHashHex, name, totalLength, pieceLength, pieceCount, files: files.length });

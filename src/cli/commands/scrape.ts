@@ -6,7 +6,7 @@ import type { Command } from "../command.ts";
 import { CliError, describeFailure, NamedError } from "../errors.ts";
 import { type CliIo, painter, printable, printJson } from "../io.ts";
 import { createCliLogger } from "../log.ts";
-import { optionParser, repeatedOptionParser } from "../settings.ts";
+import { type CommonOptions, optionParser, repeatedOptionParser } from "../settings.ts";
 import { readTorrent } from "../torrent-file.ts";
 import { formatCount, parseTime } from "../units.ts";
 
@@ -78,7 +78,7 @@ function parseInfoHashes(text: string): readonly Uint8Array[] {
 async function askAll(
   trackers: readonly string[],
   infoHashes: readonly Uint8Array[],
-  options: Parameters<(typeof scrape)["run"]>[1],
+  options: ScrapeOptions & CommonOptions,
   io: CliIo,
 ): Promise<TrackerResult[]> {
   const { scrape: ask } = await import("#/tracker/client/index.ts");
