@@ -13,6 +13,8 @@ import type { PieceStore } from "./store.ts";
 const REQUEST_BATCH = 32;
 /** A connection without blocks for so long is snubbed: its requests go to others. */
 const SNUB_MS = 30_000;
+/** A peer that has a piece to itself after a hash failure loses it when no block came from it for so long. */
+const PAROLE_SILENCE_MS = 10_000;
 /** In the end game a connection has at most this many doubled requests under way. */
 const END_GAME_DEPTH = 4;
 /** Blocks that a peer may send unasked before it is dropped, besides those whose requests were taken back. */
@@ -228,6 +230,10 @@ export class Downloader {
       }
     }
     this.#options.picker.fastestRate = fastest;
+    for (const partial of this.#options.picker.partials.values()) {
+      const isSlow = partial.exclusiveTo?.connections.every((each) => now - each.lastBlockAt > PAROLE_SILENCE_MS);
+      if (isSlow === true) partial.exclusiveTo = undefined;
+    }
     for (const connection of this.#options.connections()) this.fill(connection);
   }
 

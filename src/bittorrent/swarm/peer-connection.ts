@@ -57,6 +57,8 @@ export class PeerConnection implements FrameSink, LinkListener {
   overflowingRequests = 0;
   /** Bytes of blocks being read from disk for this connection. */
   readingBytes = 0;
+  /** When blocks were last taken up for it, ms: under a limit, those that waited longest come first. */
+  servedAt = Number.NEGATIVE_INFINITY;
   /** All bytes given to the link. */
   sentBytes = 0;
   /** How many of them it was seen to have taken, and when that last grew, ms. */

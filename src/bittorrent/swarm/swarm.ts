@@ -307,8 +307,9 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
         connection.isReadingPaused = false;
         connection.link.resumeReading();
       }
-      if (connection.requested.size > 0) this.#uploader.pump(connection);
     }
+    const waiting = [...this.#connections].filter((connection) => connection.requested.size > 0);
+    for (const connection of waiting.sort((a, b) => a.servedAt - b.servedAt)) this.#uploader.pump(connection);
     if (now - this.#housekeepingAt < HOUSEKEEPING_MS) return;
     this.#housekeepingAt = now;
     this.#housekeeping(now);

@@ -130,6 +130,7 @@ export class Uploader {
         return;
       }
       limit.take(length, now());
+      connection.servedAt = now();
       this.#send(connection, start, run, length, buffer);
     }
   }
