@@ -234,32 +234,55 @@ export class Downloader {
       const isSlow = partial.exclusiveTo?.connections.every((each) => now - each.lastBlockAt > PAROLE_SILENCE_MS);
       if (isSlow === true) partial.exclusiveTo = undefined;
     }
+    this.#starved = false;
     for (const connection of this.#options.connections()) this.fill(connection);
+    if (this.#starved && this.#reclaim()) this.fillStarved();
+  }
+
+  /** Takes the memory of pieces that no peer can go on with at present. @returns whether there was any */
+  #reclaim(): boolean {
+    const { picker, counters, connections } = this.#options;
+    let found = false;
+    for (const partial of [...picker.partials.values()]) {
+      let isServed = this.#checking.has(partial.piece);
+      for (const connection of connections()) isServed ||= connection.peer.mayBeAskedFor(partial.piece);
+      if (isServed) continue;
+      for (let index = 0; index < partial.chunks.length; index++) {
+        if (partial.chunks[index] === undefined || !partial.isChunkQuiet(index)) continue;
+        counters.redundantBytes += partial.forgetChunk(index);
+        this.#giveChunk(partial, index);
+        found = true;
+      }
+      if (partial.isUntouched && !partial.onParole) picker.abandon(partial);
+    }
+    return found;
   }
 
   /** @returns false when memory ran out */
   #pickBlocks(connection: PeerConnection, room: number, asked: number[]): boolean {
     const now = this.#options.now();
     let left = room;
+    let isMemoryOut = false;
     while (left > 0) {
-      const partial = this.#options.picker.pick(connection);
-      if (partial === undefined) return true;
-      let block = partial.nextFree();
+      const partial = this.#options.picker.pick(connection, isMemoryOut);
+      if (partial === undefined) break;
+      let block = isMemoryOut ? partial.nextFreeHeld() : partial.nextFree();
       while (block !== undefined && left > 0) {
         const index = partial.chunkOf(block);
         if (!this.#reserve(partial, index)) {
           this.#options.counters.memoryWaits++;
           if (partial.isUntouched && !partial.onParole) this.#options.picker.abandon(partial);
-          return false;
+          isMemoryOut = true;
+          break;
         }
         partial.markRequested(block, connection);
         connection.pending.set(this.#key(partial.piece, block), now);
         asked.push(partial.piece, block);
         left--;
-        block = partial.nextFree();
+        block = isMemoryOut ? partial.nextFreeHeld() : partial.nextFree();
       }
     }
-    return true;
+    return !isMemoryOut;
   }
 
   #pickEndGame(connection: PeerConnection, most: number, asked: number[]): void {

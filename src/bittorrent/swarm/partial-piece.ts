@@ -50,8 +50,7 @@ export class PartialPiece {
     this.#requesters = new Array(this.blockCount).fill(undefined);
     this.#writers = new Array(this.blockCount).fill(undefined);
     this.#state = new Uint8Array(this.blockCount);
-    this.#missingInChunk = new Uint16Array(chunkCount).fill(this.blocksPerChunk);
-    this.#missingInChunk[chunkCount - 1] = this.blockCount - (chunkCount - 1) * this.blocksPerChunk;
+    this.#missingInChunk = Uint16Array.from({ length: chunkCount }, (_, index) => this.#blocksIn(index));
     this.#busyInChunk = new Uint16Array(chunkCount);
     this.#freeCount = this.blockCount;
   }
@@ -102,6 +101,39 @@ export class PartialPiece {
     if (this.#freeCount === 0) return undefined;
     while (this.#state[this.#cursor] !== blockState.free) this.#cursor++;
     return this.#cursor;
+  }
+
+  /** The lowest free block whose memory is here or promised, or undefined. */
+  nextFreeHeld(): number | undefined {
+    for (let index = 0; index < this.chunks.length; index++) {
+      const isHeld = this.chunks[index] !== undefined || this.reserved[index] === 1;
+      if (!isHeld || this.#busyInChunk[index] === this.#blocksIn(index)) continue;
+      for (let block = index * this.blocksPerChunk; ; block++) if (this.#state[block] === blockState.free) return block;
+    }
+    return undefined;
+  }
+
+  /** Whether none of a chunk's blocks is asked for. */
+  isChunkQuiet(index: number): boolean {
+    return this.#busyInChunk[index] === this.#blocksIn(index) - (this.#missingInChunk[index] as number);
+  }
+
+  /** Makes the blocks of a quiet chunk free again, so that its memory can be given back. @returns the bytes that are lost */
+  forgetChunk(index: number): number {
+    let bytes = 0;
+    const first = index * this.blocksPerChunk;
+    for (let block = first; block < first + this.#blocksIn(index); block++) {
+      if (this.#state[block] !== blockState.received) continue;
+      this.#state[block] = blockState.free;
+      this.contributors[block] = undefined;
+      this.#freeCount++;
+      this.#receivedCount--;
+      bytes += this.blockLength(block);
+    }
+    this.#missingInChunk[index] = this.#blocksIn(index);
+    this.#busyInChunk[index] = 0;
+    this.#cursor = Math.min(this.#cursor, first);
+    return bytes;
   }
 
   markRequested(block: number, by: PeerConnection): void {
@@ -191,6 +223,10 @@ export class PartialPiece {
   chunkSize(index: number): number {
     const chunkLength = this.blocksPerChunk * BLOCK_LENGTH;
     return Math.min(chunkLength, this.size - index * chunkLength);
+  }
+
+  #blocksIn(index: number): number {
+    return Math.min(this.blocksPerChunk, this.blockCount - index * this.blocksPerChunk);
   }
 
   #shiftBusy(block: number, by: number): void {

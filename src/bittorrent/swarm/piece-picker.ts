@@ -46,18 +46,23 @@ export class PiecePicker {
     return !this.#have.has(piece) && this.order.priority(piece) !== piecePriority.skip;
   }
 
-  /** A piece with a free block for this connection, under way or begun by the call. */
-  pick(connection: PeerConnection): PartialPiece | undefined {
+  /**
+   * A piece with a free block for this connection, under way or begun by the call.
+   * @param heldOnly only a piece under way with a free block whose memory is here or promised: there is no more memory
+   */
+  pick(connection: PeerConnection, heldOnly: boolean): PartialPiece | undefined {
     const peer = connection.peer;
     const isFast = this.isFast(connection);
     let other: PartialPiece | undefined;
     for (const partial of this.partials.values()) {
       if (partial.freeCount === 0 || !this.#mayAsk(peer, partial)) continue;
+      if (heldOnly && partial.nextFreeHeld() === undefined) continue;
       if (partial.begunByFast === isFast) return this.#take(partial, peer);
       other ??= partial;
     }
     if (other !== undefined && isFast) return this.#take(other, peer);
-    return this.#begin(peer, isFast) ?? (other === undefined ? undefined : this.#take(other, peer));
+    const begun = heldOnly ? undefined : this.#begin(peer, isFast);
+    return begun ?? (other === undefined ? undefined : this.#take(other, peer));
   }
 
   isFast(connection: PeerConnection): boolean {
