@@ -32,7 +32,6 @@ export const cliErrorCodes = {
   CLI_NOT_JSON: "a text is not JSON of the form that bencode --encode takes",
   CLI_FETCH_FAILED: "a URL did not lead to a torrent",
   CLI_TIMEOUT: "nothing moved for the time given with --timeout",
-  CLI_STOPPED: "a torrent stopped before it was done",
   CLI_INTERRUPTED: "the command was stopped by Ctrl-C or a signal before it was done",
   CLI_DIFFERS: "data that should be the same differs",
 } as const;

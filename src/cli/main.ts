@@ -162,7 +162,9 @@ export async function runProcess(): Promise<void> {
     });
   }
   const exitCode = await run(process.argv.slice(2), {
-    stdin: process.stdin,
+    get stdin() {
+      return process.stdin; // opened by those who read it
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     signal: controller.signal,

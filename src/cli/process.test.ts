@@ -10,6 +10,7 @@ import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { encodeAnnounceAnswer } from "#/tracker/protocol/index.ts";
 import { makeTorrent, writeData } from "../../test/cli-torrents.ts";
+import { commandTable } from "./command-table.ts";
 import { version } from "./version.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "freshet-process-"));
@@ -98,6 +99,30 @@ describe("the process", () => {
       "src/cli/commands/bencode.ts",
     ]);
   });
+
+  for (const entry of commandTable.filter(({ name }) => name !== "download" && name !== "scrape")) {
+    test(`runs the example of ${entry.name} as pasted`, async () => {
+      const { example } = await entry.load();
+      const place = mkdtempSync(join(folder, "example-"));
+      writeFileSync(join(place, "file"), "content");
+      const shell = `freshet() { '${process.execPath}' '${program}' "$@"; }; ${example.replace("--seed-time 5s", "--seed-time 50ms")}`;
+      const env = {
+        ...process.env,
+        HOME: place,
+        XDG_CONFIG_HOME: place,
+        XDG_STATE_HOME: place,
+        FRESHET_LISTEN: "127.0.0.1",
+        FRESHET_PORT: "0",
+      };
+      const child = spawn("sh", ["-e", "-c", shell], { cwd: place, env, stdio: ["ignore", "ignore", "pipe"] });
+      let stderr = "";
+      child.stderr.on("data", (text) => {
+        stderr += text;
+      });
+      const [code] = await once(child, "close");
+      assert.equal(code, 0, stderr);
+    });
+  }
 
   test("ends quietly when nobody reads its output", async () => {
     const many = makeTorrent(Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`folder/a-long-name-of-a-file-${i}`, 1])), {

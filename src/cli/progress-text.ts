@@ -79,7 +79,9 @@ function numbers(row: ProgressRow, down: string, up: string): string[] {
 }
 
 function timeLeft(row: ProgressRow): string[] {
-  return row.timeLeftMs === undefined || row.done >= row.total ? [] : [`${formatTime(row.timeLeftMs)} left`];
+  return row.timeLeftMs === undefined || row.done >= row.total
+    ? []
+    : [`${formatTime(Math.ceil(row.timeLeftMs / 1000) * 1000)} left`];
 }
 
 /** Characters that terminals draw two columns wide: East Asian wide and full-width forms, and pictographs. */

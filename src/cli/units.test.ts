@@ -74,7 +74,7 @@ describe("times", () => {
     test(`"${text}" is refused`, () => assert.throws(() => parseTime(text), refused("CLI_BAD_TIME")));
   }
   test("are written with the two largest units", () => {
-    assert.deepEqual([0, 59_400, 185_000, 7_620_000, 356_400_000, undefined, Number.POSITIVE_INFINITY].map(formatTime), [
+    assert.deepEqual([0, 340, 59_400, 185_000, 7_620_000, 356_400_000, undefined, Number.POSITIVE_INFINITY].map(formatTime), [
       "0s",
       "59s",
       "3m05s",

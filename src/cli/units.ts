@@ -77,9 +77,10 @@ export function formatRate(bytesPerSecond: number): string {
   return `${formatSize(bytesPerSecond)}/s`;
 }
 
-/** `42s`, `3m05s`, `2h07m`, `4d03h`; `-` when not known. */
+/** `340ms`, `42s`, `3m05s`, `2h07m`, `4d03h`; `-` when not known. */
 export function formatTime(milliseconds: number | undefined): string {
   if (milliseconds === undefined || !Number.isFinite(milliseconds)) return "-";
+  if (milliseconds > 0 && milliseconds < 999.5) return `${Math.ceil(milliseconds)}ms`;
   const seconds = Math.round(milliseconds / 1000);
   const two = (value: number): string => String(value).padStart(2, "0");
   if (seconds < 60) return `${seconds}s`;

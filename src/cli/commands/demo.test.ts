@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { describe, test } from "node:test";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
 import { record } from "../../../test/cli-recorder.ts";
 
-const leftovers = (): readonly string[] => readdirSync(tmpdir()).filter((name) => /^freshet-demo-(?!files)/.test(name));
+const folder = mkdtempSync(join(tmpdir(), "freshet-demo-test-"));
+after(() => rmSync(folder, { recursive: true }));
+const env = { TMPDIR: folder };
 
 describe("freshet demo", () => {
   test("downloads, compares and leaves nothing behind", async () => {
-    const before = leftovers();
-    const { exitCode, stdout, stderr } = await record(["demo", "--size", "1M"]);
+    const { exitCode, stdout, stderr } = await record(["demo", "--size", "1M"], { env });
     assert.equal(exitCode, 0, stderr);
     assert.match(
       stdout,
@@ -17,11 +19,11 @@ describe("freshet demo", () => {
     );
     assert.match(stderr, /^made a torrent of 1\.00 MiB in 5 files, and a tracker at http:\/\/127\.0\.0\.1:\d+\/announce$/m);
     assert.match(stderr, /^leecher: seeding 100\.0 %, 1\.00 MiB of 1\.00 MiB/m);
-    assert.deepEqual(leftovers(), before);
+    assert.deepEqual(readdirSync(folder), []);
   });
 
   test("tells events with --json", async () => {
-    const { exitCode, stdout } = await record(["demo", "--size", "100k", "--json"]);
+    const { exitCode, stdout } = await record(["demo", "--size", "100k", "--json"], { env });
     const events = stdout
       .trim()
       .split("\n")
@@ -33,18 +35,17 @@ describe("freshet demo", () => {
   });
 
   test("leaves nothing behind after Ctrl-C", async () => {
-    const before = leftovers();
     const controller = new AbortController();
     const onOutput = (text: string): void => void (text.startsWith("leecher listens") && controller.abort());
-    const { exitCode, stderr } = await record(["demo", "--size", "8M"], { signal: controller.signal, onOutput });
+    const { exitCode, stderr } = await record(["demo", "--size", "8M"], { env, signal: controller.signal, onOutput });
     assert.equal(exitCode, 130);
     assert.match(stderr, /\[CLI_INTERRUPTED\]/);
-    assert.deepEqual(leftovers(), before);
+    assert.deepEqual(readdirSync(folder), []);
   });
 
   test("refuses a bad size", async () => {
     for (const size of ["big", "1", "1000T"]) {
-      const { exitCode, stderr } = await record(["demo", "--size", size]);
+      const { exitCode, stderr } = await record(["demo", "--size", size], { env });
       assert.equal(exitCode, 2);
       assert.match(stderr, /--size: .* \[CLI_BAD_SIZE\]/);
     }

@@ -108,7 +108,7 @@ interface TemporaryFolder extends Disposable {
 
 /** A folder that is gone when it is disposed, and also when the process is ended before. */
 function makeFolder(io: CliIo): TemporaryFolder {
-  const path = mkdtempSync(join(tmpdir(), "freshet-demo-"));
+  const path = mkdtempSync(join(io.env["TMPDIR"] || tmpdir(), "freshet-demo-"));
   const remove = (): void => rmSync(path, { recursive: true, force: true });
   const exit = io.atExit(remove);
   return {

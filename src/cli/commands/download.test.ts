@@ -241,13 +241,13 @@ describe("freshet download", () => {
         name: "to wait longer than --timeout for peers",
         args: [loneTorrent, "--timeout", "200ms"],
         exitCode: 1,
-        stderr: /lone\.bin: nothing moved for 0s: no peers were found \[CLI_TIMEOUT\]\nhint: --peer/,
+        stderr: /lone\.bin: nothing moved for 200ms: no peers were found \[CLI_TIMEOUT\]\nhint: --peer/,
       },
       {
         name: "to wait for a peer that is not there",
         args: [loneTorrent, "--timeout", "300ms", "--peer", "127.0.0.1:9"],
         exitCode: 1,
-        stderr: /lone\.bin: nothing moved for 0s: none of 1 known peers can be reached \[CLI_TIMEOUT\]/,
+        stderr: /lone\.bin: nothing moved for 300ms: none of 1 known peers can be reached \[CLI_TIMEOUT\]/,
       },
     ];
     for (const { name, args, exitCode, stderr } of refusals) {

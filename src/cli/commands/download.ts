@@ -49,7 +49,10 @@ export const download: Command<DownloadOptions> = {
   example: "freshet download https://webtorrent.io/torrents/sintel.torrent",
   notes: `
 What is there already is verified and kept, so that a download that was stopped goes on where it was. When complete it stops, unless
---seed-ratio, --seed-time or --keep-seeding is given; of a ratio and a time, what is reached first counts.`,
+--seed-ratio, --seed-time or --keep-seeding is given; of a ratio and a time, what is reached first counts.
+
+Events of --json: listening, added, checked, progress (each second), announced, trackerFailed, trackerWarned, peerConnected, peerClosed,
+peerBanned, pieceFailed, completed, stopped; the last is done or failed.`,
   printsEvents: true,
   define(command) {
     command

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -166,6 +166,13 @@ Files         1       10 B  readme.txt
         assert.equal(run.stdout, "");
       });
     }
+  });
+
+  test("refuses a file that is larger than any torrent, without reading it", async () => {
+    const path = file("huge.torrent", "d");
+    truncateSync(path, 2 ** 28 + 1);
+    const { exitCode, stderr } = await record(["metainfo", path]);
+    assert.deepEqual([exitCode, stderr], [1, `freshet: ${path}: larger than the 256 MiB that are read [CLI_TOO_LARGE]\n`]);
   });
 
   describe("reads a URL", () => {

@@ -33,7 +33,8 @@ export const seed: Command<SeedOptions> = {
     "echo hello > hello.txt && freshet create hello.txt -o hello.torrent --force && freshet seed hello.torrent --seed-time 5s",
   notes: `
 \`data\` is the file or folder of the torrent, or the folder that holds it; by default the folder you are in. Files that have not
-changed since they were verified are trusted; --check verifies all. Nothing is written to the data.`,
+changed since they were verified are trusted; --check verifies all. Nothing is written to the data. The
+events of --json are those of download.`,
   printsEvents: true,
   define(command) {
     command
