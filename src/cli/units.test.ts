@@ -76,6 +76,7 @@ describe("times", () => {
   test("are written with the two largest units", () => {
     assert.deepEqual([0, 340, 59_400, 185_000, 7_620_000, 356_400_000, undefined, Number.POSITIVE_INFINITY].map(formatTime), [
       "0s",
+      "340ms",
       "59s",
       "3m05s",
       "2h07m",
