@@ -191,15 +191,13 @@ export class Downloader {
     for (const partial of [...this.#options.picker.partials.values()]) {
       if (this.#checking.has(partial.piece) && !alsoChecking) continue;
       this.#checking.delete(partial.piece);
-      this.#giveChunks(partial);
-      this.#options.store.forgetPiece(partial.piece);
-      this.#options.picker.abandon(partial);
+      this.#abandon(partial);
     }
   }
 
   /** Lets go of pieces under way that are no longer wanted: their requests are cancelled and their memory goes back. */
   dropUnwanted(): void {
-    const { picker, store, connections } = this.#options;
+    const { picker, connections } = this.#options;
     for (const partial of [...picker.partials.values()]) {
       if (picker.isWanted(partial.piece) || this.#checking.has(partial.piece)) continue;
       for (const connection of connections()) {
@@ -208,9 +206,7 @@ export class Downloader {
       for (let block = 0; block < partial.blockCount; block++) {
         for (const connection of partial.requesters(block)) this.#cancel(connection, partial, block);
       }
-      this.#giveChunks(partial);
-      store.forgetPiece(partial.piece);
-      picker.abandon(partial);
+      this.#abandon(partial);
     }
   }
 
@@ -249,7 +245,7 @@ export class Downloader {
       if (isServed) continue;
       for (let index = 0; index < partial.chunks.length; index++) {
         if (partial.chunks[index] === undefined || !partial.isChunkQuiet(index)) continue;
-        counters.redundantBytes += partial.forgetChunk(index);
+        counters.abandonedBytes += partial.forgetChunk(index);
         this.#giveChunk(partial, index);
         found = true;
       }
@@ -371,7 +367,11 @@ export class Downloader {
     partial.reserved[index] = 0;
   }
 
-  #giveChunks(partial: PartialPiece): void {
+  #abandon(partial: PartialPiece): void {
+    const { counters, store, picker } = this.#options;
+    counters.abandonedBytes += partial.receivedBytes;
     for (let index = 0; index < partial.chunks.length; index++) this.#giveChunk(partial, index);
+    store.forgetPiece(partial.piece);
+    picker.abandon(partial);
   }
 }

@@ -64,6 +64,13 @@ export class PartialPiece {
     return this.#receivedCount;
   }
 
+  /** Bytes of the blocks that are here. */
+  get receivedBytes(): number {
+    let bytes = 0;
+    for (let block = 0; block < this.blockCount; block++) if (this.isReceived(block)) bytes += this.blockLength(block);
+    return bytes;
+  }
+
   get isComplete(): boolean {
     return this.#receivedCount === this.blockCount;
   }

@@ -6,10 +6,12 @@ export interface SwarmCounters {
   /** All bytes of connections, with message headers and what is not payload. */
   receivedBytes: number;
   sentBytes: number;
-  /** Blocks that came although their requests were taken back; that nobody asked for; of pieces that failed their hash. */
+  /** Blocks that came although their requests were taken back, and those that nobody asked for: not kept. */
   redundantBytes: number;
   unsolicitedBytes: number;
+  /** Kept blocks of pieces that failed their hash, and those given up for another reason. The other kept ones are verified or under way. */
   failedBytes: number;
+  abandonedBytes: number;
   verifiedPieces: number;
   hashFailures: number;
   requestsSent: number;
@@ -40,6 +42,7 @@ export function createCounters(): SwarmCounters {
     redundantBytes: 0,
     unsolicitedBytes: 0,
     failedBytes: 0,
+    abandonedBytes: 0,
     verifiedPieces: 0,
     hashFailures: 0,
     requestsSent: 0,
