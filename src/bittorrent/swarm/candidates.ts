@@ -25,6 +25,7 @@ interface Candidate {
   failures: number;
   notBefore: number;
   isBusy: boolean;
+  isUseless: boolean;
 }
 
 /** The addresses that a torrent knows: whom to dial next, who failed and when to try again, who is banned. */
@@ -66,7 +67,15 @@ export class Candidates {
       endpoint !== undefined && this.#ownEndpoint !== undefined
         ? peerPriority(endpoint, this.#ownEndpoint)
         : this.#random.below(2 ** 32);
-    this.#known.set(address, { address, origin, priority, failures: 0, notBefore: Number.NEGATIVE_INFINITY, isBusy: false });
+    this.#known.set(address, {
+      address,
+      origin,
+      priority,
+      failures: 0,
+      notBefore: Number.NEGATIVE_INFINITY,
+      isBusy: false,
+      isUseless: false,
+    });
     return true;
   }
 
@@ -94,13 +103,19 @@ export class Candidates {
     if (candidate === undefined) return;
     candidate.isBusy = false;
     if (how === "unused") return;
-    if (how === "useless") {
+    candidate.isUseless = how === "useless";
+    if (candidate.isUseless) {
       candidate.notBefore = now + MAX_RETRY_MS;
       return;
     }
     candidate.failures = how === "used" ? 1 : candidate.failures + 1;
     candidate.notBefore =
       now + Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (candidate.failures - 1)) * (0.9 + this.#random.below(200) / 1000);
+  }
+
+  /** Something is wanted again: those who had nothing for us may have it. */
+  usefulAgain(): void {
+    for (const candidate of this.#known.values()) if (candidate.isUseless) candidate.notBefore = Number.NEGATIVE_INFINITY;
   }
 
   /** A peer that dialled us says that it listens here: known, and busy until `closed`. */

@@ -38,10 +38,10 @@ export function introduce(connection: PeerConnection, about: Introduction): void
   if (peer.fast && ipFamily(peer.host) === 4 && about.have.count > 0) allowFast(connection, about);
 }
 
-/** Tells a peer that we want nothing any more (BEP 21). */
-export function tellUploadOnly(peer: Peer): void {
+/** Tells a peer whether we want nothing any more (BEP 21). */
+export function tellUploadOnly(peer: Peer, uploadOnly: boolean): void {
   if (!peer.extended) return;
-  const payload = encodeExtensionHandshake({ messages: new Map(Object.entries(ownExtensionIds)), uploadOnly: true });
+  const payload = encodeExtensionHandshake({ messages: new Map(Object.entries(ownExtensionIds)), uploadOnly });
   peer.connections[0]?.sendBytes(encodeExtended(EXTENSION_HANDSHAKE_ID, payload));
 }
 

@@ -224,7 +224,7 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     }
     const wasComplete = this.#isComplete;
     this.#isComplete = this.#wantedLeft === 0;
-    if (this.#isComplete && !wasComplete) this.#completed();
+    if (this.#isComplete !== wasComplete) this.#completionChanged();
     for (const connection of this.#connections) this.downloader.fill(connection);
   }
 
@@ -422,7 +422,7 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     this.emit("pieceVerified", { piece });
     if (this.#wantedLeft === 0 && !this.#isComplete) {
       this.#isComplete = true;
-      this.#completed();
+      this.#completionChanged();
     }
   }
 
@@ -445,12 +445,13 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
     for (const connection of [...peer.connections]) connection.close(peerError("PEER_BANNED"));
   }
 
-  #completed(): void {
+  #completionChanged(): void {
+    if (!this.#isComplete) this.candidates.usefulAgain();
     for (const peer of [...this.#peers.values()]) {
-      tellUploadOnly(peer);
+      tellUploadOnly(peer, this.#isComplete);
       this.#dropIfUseless(peer);
     }
-    this.emit("complete");
+    if (this.#isComplete) this.emit("complete");
   }
 
   /** Two that have all they want have nothing to tell each other (BEP 21). */
