@@ -18,7 +18,7 @@ export function torrentRow(torrent: Torrent): ProgressRow {
   const isChecking = stats.state === "checking";
   return {
     name: stats.name,
-    ...(stats.state !== "downloading" && { state: stats.state }),
+    ...(stats.state !== "downloading" && stats.state !== "closed" && { state: stats.state }),
     done: isChecking ? stats.checked * stats.totalBytes : stats.doneBytes,
     total: isChecking ? stats.totalBytes : stats.wantedBytes,
     downRate: stats.downRate,
