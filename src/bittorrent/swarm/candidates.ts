@@ -79,7 +79,7 @@ export class Candidates {
     return true;
   }
 
-  /** The address to dial next: fewest failures, then highest priority (BEP 40). It is busy until `connected`, `failed` or `closed`. */
+  /** The address to dial next: fewest failures, then highest priority (BEP 40). It is busy until `closed`. */
   take(now: number): string | undefined {
     let best: Candidate | undefined;
     for (const candidate of this.#known.values()) {
@@ -131,9 +131,10 @@ export class Candidates {
     this.#known.delete(address);
   }
 
+  /** @param key an address, a host (then all its addresses), or a peer id in hexadecimal */
   ban(key: string): void {
     if (this.#banned.size < MAX_CANDIDATES) this.#banned.add(key);
-    this.#known.delete(key);
+    for (const address of this.#known.keys()) if (this.isBanned(address)) this.#known.delete(address);
   }
 
   isBanned(address: string): boolean {

@@ -50,6 +50,7 @@ export class RequestPipeline {
   snub(): void {
     this.#slowStart = false;
     this.#depth = 1;
+    this.#bytes = 0;
   }
 
   /** Call about twice a second. @param now ms, monotonic */
