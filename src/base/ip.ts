@@ -19,14 +19,15 @@ export function formatEndpoint(endpoint: Endpoint): string {
 
 /**
  * Reads `host:port` or `[v6]:port`. The host may be a name; an address is brought to its canonical form.
- * @returns undefined when it is neither, or the port is not 1 to 65535
+ * @param leastPort 0 for an address to listen at, where the system chooses the port
+ * @returns undefined when it is neither, or the port is not `leastPort` to 65535
  */
-export function tryParseEndpoint(text: string): Endpoint | undefined {
+export function tryParseEndpoint(text: string, leastPort: 0 | 1 = 1): Endpoint | undefined {
   const match = /^(?:\[([^\]]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(text);
   if (match === null) return undefined;
   const [, v6, plain, digits] = match;
   const port = Number(digits);
-  if (port < 1 || port > 65535) return undefined;
+  if (port < leastPort || port > 65535) return undefined;
   if (v6 !== undefined) return isIPv6(v6) ? { host: canonicalHost(v6), port } : undefined;
   return { host: canonicalHost(plain as string), port };
 }

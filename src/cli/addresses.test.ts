@@ -37,6 +37,9 @@ describe("listening addresses", () => {
       { host: "::", port: 7000 },
     ]);
   });
+  test("may leave the port to the system", () => {
+    assert.deepEqual(parseListenAddress("127.0.0.1:0"), { host: "127.0.0.1", port: 0 });
+  });
   test("are no names", () => assert.throws(() => parseListenAddress("localhost:80"), refused("CLI_BAD_ADDRESS")));
 });
 

@@ -19,14 +19,14 @@ export function parsePeerAddress(text: string): Endpoint {
 }
 
 /**
- * Reads an address to listen at: an IP address, with or without a port.
+ * Reads an address to listen at: an IP address, with or without a port; port 0 is any that is free.
  * @throws {CliError} CLI_BAD_ADDRESS; CLI_SCION_UNSUPPORTED for a SCION address
  */
 export function parseListenAddress(text: string): { readonly host: string; readonly port: number | undefined } {
   refuseScion(text);
   const bare = text.replace(/^\[(.*)\]$/, "$1");
   if (ipFamily(bare) !== undefined) return { host: bare, port: undefined };
-  const endpoint = tryParseEndpoint(text);
+  const endpoint = tryParseEndpoint(text, 0);
   if (endpoint === undefined || ipFamily(endpoint.host) === undefined) {
     throw new CliError(
       "CLI_BAD_ADDRESS",
