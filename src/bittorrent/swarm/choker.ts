@@ -69,7 +69,7 @@ export class Choker {
     const optimisticSlots = Math.max(1, Math.floor(slots / 5));
     const ranked = candidates
       .filter((peer) => isSeeding || !peer.isSnubbed)
-      .sort((a, b) => this.#rank(b, now, isSeeding) - this.#rank(a, now, isSeeding));
+      .sort((a, b) => this.#rank(b, now, isSeeding) - this.#rank(a, now, isSeeding) || b.unchokedAt - a.unchokedAt);
     const chosen = new Set(ranked.slice(0, Math.max(1, slots - optimisticSlots)));
     this.#chooseOptimistic(candidates, chosen, slots - chosen.size, now);
     for (const peer of this.#options.peers()) {
