@@ -90,9 +90,10 @@ export async function freshetSeed(
   bed: Bed,
   job: { readonly torrent: Torrent; readonly folder: string; readonly endpoint: Endpoint },
   more: readonly string[] = [],
+  stateFolder?: string,
 ): Promise<Freshet> {
   const data = join(job.folder, job.torrent.name);
-  const freshet = await startFreshet(bed, job.endpoint, ["seed", job.torrent.path, data, "--no-tracker", ...more]);
+  const freshet = await startFreshet(bed, job.endpoint, ["seed", job.torrent.path, data, "--no-tracker", ...more], stateFolder);
   await freshet.until("progress", { state: "seeding" });
   return freshet;
 }
