@@ -1,4 +1,4 @@
-import { type Endpoint, formatEndpoint, tryParseEndpoint } from "#/base/ip.ts";
+import { type Endpoint, tryParseEndpoint } from "#/base/ip.ts";
 import type { RandomSource } from "#/base/random.ts";
 import { peerPriority } from "./peer-priority.ts";
 
@@ -165,9 +165,4 @@ export class Candidates {
     this.#known.delete(worst.address);
     return true;
   }
-}
-
-/** Text form of an endpoint as candidates are keyed. */
-export function addressOf(endpoint: Endpoint): string {
-  return formatEndpoint(endpoint);
 }

@@ -437,6 +437,7 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
 
   /** Bans a peer by its id and its address, and by its host unless that is one that many peers share, as loopback is. */
   #ban(peer: Peer): void {
+    if (this.candidates.isBanned(toHex(peer.id))) return;
     this.counters.peersBanned++;
     this.candidates.ban(toHex(peer.id));
     this.candidates.ban(peer.address);
