@@ -50,6 +50,13 @@ export class Freshet {
   }
 }
 
+/** Runs a freshet command to its end, which has to be a good one. */
+export async function runFreshet(bed: Bed, args: readonly string[]): Promise<void> {
+  const folder = await bed.subfolder("freshet");
+  const program = bed.start({ name: "freshet", folder, command: [process.execPath, LAUNCHER, ...args] });
+  assert.equal(await program.ended, 0, program.tail());
+}
+
 /** Starts a freshet command with `--json`, listening at `endpoint`. */
 export async function startFreshet(bed: Bed, endpoint: Endpoint, args: readonly string[], stateFolder?: string): Promise<Freshet> {
   const folder = await bed.subfolder("freshet");
