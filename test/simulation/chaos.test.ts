@@ -79,11 +79,26 @@ function moodyPeer(scene: Scene, fast: boolean, leecher: Station): ScriptedPeer 
   return peer;
 }
 
-function assertConsistent(leecher: Station): void {
+/** Has everything, and one block in four that it sends is wrong. */
+function liarPeer(scene: Scene): ScriptedPeer {
+  const peer: ScriptedPeer = scene.scripted({
+    upRate: 60_000,
+    onRequest: (connection, { piece, begin, length }) => {
+      if (peer.random.below(4) > 0) connection.sendBlock(piece, begin, length);
+      else connection.send({ type: "piece", piece, begin, block: peer.random.bytes(length) });
+    },
+  });
+  return peer;
+}
+
+/** @param liar undefined when everybody is honest */
+function assertConsistent(leecher: Station, liar: ScriptedPeer | undefined): void {
   const { counters } = leecher.swarm;
   leecher.assertSettled();
   assert.deepEqual(leecher.store.data, torrent.data);
-  assert.deepEqual([counters.hashFailures, counters.failedBytes, counters.peersBanned], [0, 0, 0]);
+  if (liar === undefined) assert.deepEqual([counters.hashFailures, counters.failedBytes], [0, 0]);
+  for (const address of leecher.banned) assert.equal(address.split(":")[0], liar?.host.ip, "no honest peer is banned");
+  assert.equal(counters.peersBanned, leecher.banned.length);
   assert.ok(counters.receivedBytes > counters.downloadedBytes);
   assert.equal(counters.unsolicitedBytes > 0, true, "some blocks were sent twice");
   const { order } = leecher.swarm.picker;
@@ -93,7 +108,7 @@ function assertConsistent(leecher: Station): void {
   }
 }
 
-test(`peers that leave, choke, reject, repeat and delay at random never keep a download from its end (${SEEDS} seeds)`, () => {
+test(`peers that leave, choke, reject, repeat, delay and lie at random never keep a download from its end (${SEEDS} seeds)`, () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
     const scene = new Scene({ torrent, seed });
     const leecher = scene.station({
@@ -102,8 +117,14 @@ test(`peers that leave, choke, reject, repeat and delay at random never keep a d
       diskWriteRate: seed % 3 === 0 ? 150_000 : 5_000_000,
     });
     const other = scene.station({ upRate: 40_000, chunkBlocks: 2 });
+    const liar = seed % 2 === 0 ? liarPeer(scene) : undefined;
+    liar?.dial(leecher.address);
     const peers = [true, true, false, false].map((fast) => moodyPeer(scene, fast, leecher));
     for (const peer of peers) peer.dial(leecher.address);
+    leecher.swarm.addCandidates(
+      peers.map(({ address }) => address),
+      "tracker",
+    );
     peers[0]?.dial(other.address);
     other.meet(leecher);
     if (seed % 4 === 0) {
@@ -114,7 +135,7 @@ test(`peers that leave, choke, reject, repeat and delay at random never keep a d
     assert.ok(took !== undefined, `seed ${seed}: ${leecher.have.count} of ${torrent.pieceCount} pieces`);
     scene.timeline.run(1000);
     try {
-      assertConsistent(leecher);
+      assertConsistent(leecher, liar);
       other.assertData();
     } catch (error) {
       throw new Error(`seed ${seed}`, { cause: error });

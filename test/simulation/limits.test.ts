@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { BLOCK_LENGTH } from "#/bittorrent/swarm/index.ts";
+import { BLOCK_LENGTH, TokenBucket } from "#/bittorrent/swarm/index.ts";
 import { Scene } from "./scene.ts";
 import type { Station } from "./station.ts";
 import { TestTorrent } from "./test-torrent.ts";
@@ -20,33 +20,55 @@ function assertHolds(part: number): void {
 }
 
 describe("a limit of the rate holds within 5 % over 10 s", () => {
-  for (const limit of [200_000, 1_000_000, 3_000_000]) {
-    for (const scope of ["torrent", "client"] as const) {
-      test(`down, of the ${scope}, ${limit} bytes a second, from three fast peers`, () => {
-        const scene = new Scene({ torrent });
-        const leecher = scene.station({ chunkBlocks: 16 });
-        const bucket = scope === "torrent" ? leecher.swarm.downLimit : leecher.clientDown;
-        bucket.setRate(limit);
-        leecher.meet(scene.seeder(), scene.seeder(), scene.seeder());
-        scene.timeline.run(500);
-        assertHolds(share(scene, limit, () => leecher.swarm.counters.receivedBytes));
-      });
+  const cases = [
+    { limit: 200_000, scope: "torrent" },
+    { limit: 1_000_000, scope: "client" },
+    { limit: 3_000_000, scope: "torrent" },
+  ] as const;
+  for (const { limit, scope } of cases) {
+    test(`down, of the ${scope}, ${limit} bytes a second, from three fast peers`, () => {
+      const scene = new Scene({ torrent });
+      const leecher = scene.station({ chunkBlocks: 16 });
+      const bucket = scope === "torrent" ? leecher.swarm.downLimit : leecher.clientDown;
+      bucket.setRate(limit);
+      leecher.meet(scene.seeder(), scene.seeder(), scene.seeder());
+      scene.timeline.run(500);
+      assertHolds(share(scene, limit, () => leecher.swarm.counters.receivedBytes));
+    });
 
-      test(`up, of the ${scope}, ${limit} bytes a second, to three fast peers`, () => {
-        const scene = new Scene({ torrent });
-        const seeder = scene.seeder();
-        const bucket = scope === "torrent" ? seeder.swarm.upLimit : seeder.clientUp;
-        bucket.setRate(limit);
-        const leechers = [1, 2, 3].map(() => scene.station({ chunkBlocks: 16, tellsPort: false }));
-        for (const leecher of leechers) leecher.meet(seeder);
-        scene.timeline.run(500);
-        const before = leechers.map((leecher) => leecher.swarm.counters.downloadedBytes);
-        assertHolds(share(scene, limit, () => seeder.swarm.counters.uploadedBytes));
-        const shares = leechers.map((leecher, i) => leecher.swarm.counters.downloadedBytes - (before[i] as number));
-        assert.ok(Math.min(...shares) > 0.5 * Math.max(...shares), `each gets its part: ${shares}`);
-      });
-    }
+    test(`up, of the ${scope}, ${limit} bytes a second, to three fast peers`, () => {
+      const scene = new Scene({ torrent });
+      const seeder = scene.seeder();
+      const bucket = scope === "torrent" ? seeder.swarm.upLimit : seeder.clientUp;
+      bucket.setRate(limit);
+      const leechers = [1, 2, 3].map(() => scene.station({ chunkBlocks: 16, tellsPort: false }));
+      for (const leecher of leechers) leecher.meet(seeder);
+      scene.timeline.run(500);
+      const before = leechers.map((leecher) => leecher.swarm.counters.downloadedBytes);
+      assertHolds(share(scene, limit, () => seeder.swarm.counters.uploadedBytes));
+      const shares = leechers.map((leecher, i) => leecher.swarm.counters.downloadedBytes - (before[i] as number));
+      assert.ok(Math.min(...shares) > 0.5 * Math.max(...shares), `each gets its part: ${shares}`);
+    });
   }
+
+  test("of the client over all its torrents, and each gets its part", () => {
+    const scene = new Scene({ torrent });
+    const [clientDown, clientUp] = [new TokenBucket(1_000_000), new TokenBucket(1_000_000)];
+    const leechers = [1, 2].map(() => scene.station({ chunkBlocks: 16, clientDown }));
+    const seeders = [1, 2].map(() => scene.seeder({ clientUp }));
+    for (const [i, leecher] of leechers.entries()) {
+      leecher.meet(scene.seeder());
+      scene.station({ tellsPort: false }).meet(seeders[i] as Station);
+    }
+    scene.timeline.run(500);
+    const down = (): number => leechers.reduce((sum, { swarm }) => sum + swarm.counters.receivedBytes, 0);
+    const up = (): number => seeders.reduce((sum, { swarm }) => sum + swarm.counters.uploadedBytes, 0);
+    const upBefore = up();
+    assertHolds(share(scene, 1_000_000, down));
+    assertHolds((up() - upBefore) / 10_000_000);
+    for (const { swarm } of leechers) assert.ok(swarm.counters.downloadedBytes > 2_500_000, `${swarm.counters.downloadedBytes}`);
+    for (const { swarm } of seeders) assert.ok(swarm.counters.uploadedBytes > 2_500_000, `${swarm.counters.uploadedBytes}`);
+  });
 
   test("also when it is changed on the way", () => {
     const scene = new Scene({ torrent });

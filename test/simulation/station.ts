@@ -35,6 +35,9 @@ export interface StationOptions extends HostOptions {
   readonly poolChunks?: number;
   readonly chunkBlocks?: number;
   readonly diskWriteRate?: number;
+  /** Limits shared with other stations, as torrents of one client share them. @default none */
+  readonly clientDown?: TokenBucket;
+  readonly clientUp?: TokenBucket;
   /** Whether others learn the port at which it can be dialled. @default true */
   readonly tellsPort?: boolean;
 }
@@ -48,8 +51,8 @@ export class Station {
   readonly store: MemoryStore;
   readonly pool: ChunkPool;
   readonly uploadMemory = new UploadMemory();
-  readonly clientDown = new TokenBucket(Number.POSITIVE_INFINITY);
-  readonly clientUp = new TokenBucket(Number.POSITIVE_INFINITY);
+  readonly clientDown: TokenBucket;
+  readonly clientUp: TokenBucket;
   readonly have: Bitfield;
   readonly peerId: Uint8Array;
   /** Codes of peers that were let go, and of handshakes that failed, in their order. */
@@ -69,6 +72,8 @@ export class Station {
     const { network, torrent, ip, have = [] } = options;
     const random = seededRandom(options.seed);
     this.torrent = torrent;
+    this.clientDown = options.clientDown ?? new TokenBucket(Number.POSITIVE_INFINITY);
+    this.clientUp = options.clientUp ?? new TokenBucket(Number.POSITIVE_INFINITY);
     this.host = new Host(ip, options);
     this.address = `${ip}:${PORT}`;
     this.peerId = options.peerId ?? createPeerId(random);
