@@ -34,7 +34,7 @@ export const seed: Command<SeedOptions> = {
   notes: `
 \`data\` is the file or folder of the torrent, or the folder that holds it; by default the folder you are in. Files that have not
 changed since they were verified are trusted; --check verifies all. Nothing is written to the data. The
-events of --json are those of download.`,
+events of --json are those of download, and \`seeding\` when peers are served.`,
   printsEvents: true,
   define(command) {
     command
@@ -72,6 +72,7 @@ events of --json are those of download.`,
       await orAborted(torrent.whenChecked(), io.signal);
       if (!torrent.isComplete) throw incomplete(torrent, found.folder);
       await torrent.resume();
+      emit?.("seeding", { infoHash: torrent.infoHash });
       if (!options.json)
         progress.log.write(`seeding ${printable(torrent.name)} at ${client.endpoints.map(formatEndpoint).join(" and ")}\n`);
       await seedEnough(torrent, options, io.signal);

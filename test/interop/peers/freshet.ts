@@ -101,6 +101,6 @@ export async function freshetSeed(
 ): Promise<Freshet> {
   const data = join(job.folder, job.torrent.name);
   const freshet = await startFreshet(bed, job.endpoint, ["seed", job.torrent.path, data, "--no-tracker", ...more], stateFolder);
-  await freshet.until("progress", { state: "seeding" });
+  await freshet.until("seeding");
   return freshet;
 }
