@@ -150,7 +150,13 @@ export class JumpingClock implements Clock {
   }
 }
 
-/** Waits for something that has no event of its own; the time limit of the test is the limit. */
+const GIVE_UP_MS = 15_000;
+
+/** Waits for something that has no event of its own. @throws when that takes so long that it will not come */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await delay(5);
+  const start = performance.now();
+  while (!(await condition())) {
+    if (performance.now() - start > GIVE_UP_MS) throw new Error(`never came true: ${condition}`);
+    await delay(5);
+  }
 }
