@@ -64,7 +64,7 @@ export class Torrent extends EventEmitter<TorrentEvents> {
   readonly #saver: ResumeSaver | undefined;
   readonly #have: Bitfield;
   readonly #closing = new AbortController();
-  readonly #addedAt: number;
+  #addedAt: number;
   #files: FilePriorities;
   #state: TorrentState = "checking";
   #isPaused: boolean;
@@ -165,7 +165,7 @@ export class Torrent extends EventEmitter<TorrentEvents> {
 
   /** Looks at what is on disk, then starts. Called once, by the client. */
   begin(options: TorrentOptions): void {
-    this.#whenChecked = this.#check(options.check ?? false).catch((error: unknown) => this.fail(asError(error)));
+    this.#startCheck(options.check ?? false, true);
   }
 
   /** Resolves when what was on disk is known. @throws what stopped the torrent */
@@ -216,7 +216,8 @@ export class Torrent extends EventEmitter<TorrentEvents> {
       this.#error = undefined;
       this.#state = "checking";
       this.#have.clear();
-      this.begin({ check: true });
+      this.#isPrepared = false;
+      this.#startCheck(true, false);
       await this.#whenChecked;
     } else await this.#run();
   }
@@ -381,7 +382,11 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     swarm.on("readFailed", ({ error }) => this.fail(error));
   }
 
-  async #check(everything: boolean): Promise<void> {
+  #startCheck(everything: boolean, isFirst: boolean): void {
+    this.#whenChecked = this.#check(everything, isFirst).catch((error: unknown) => this.fail(asError(error)));
+  }
+
+  async #check(everything: boolean, isFirst: boolean): Promise<void> {
     const { metainfo } = this;
     const loaded = await this.#shared.resumeStore?.load(metainfo.infoHashHex);
     const record = loaded?.record;
@@ -400,8 +405,11 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     );
     let pieces: number[] | undefined;
     if (record !== undefined) {
-      this.#earlier = { uploaded: record.uploaded, downloaded: record.downloaded };
-      this.#completedAt = record.completedAt;
+      if (isFirst) {
+        this.#earlier = { uploaded: record.uploaded, downloaded: record.downloaded };
+        this.#addedAt = record.addedAt;
+        this.#completedAt = record.completedAt;
+      }
       if (!everything && record.folder === this.folder) {
         const { trusted, check } = piecesToCheck(record, stamps, metainfo);
         for (const piece of trusted) this.#have.add(piece);

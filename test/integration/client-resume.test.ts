@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFile, truncate, unlink, utimes, writeFile } from "node:fs/promises";
+import { readFile, stat, truncate, unlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { TorrentStorage } from "#/bittorrent/storage/index.ts";
@@ -127,7 +127,7 @@ describe("a client that starts again", { timeout }, () => {
     const sample = new Sample({ name: "again", files });
     const place = await leaveWhole(t, sample);
     const path = sample.pathOf(place.output, 0);
-    const { mtimeNs } = await (await import("node:fs/promises")).stat(path, { bigint: true });
+    const { mtimeNs } = await stat(path, { bigint: true });
     const data = await readFile(path);
     data[0] = (data[0] as number) ^ 1;
     await writeFile(path, data);
@@ -168,12 +168,17 @@ describe("a client that starts again", { timeout }, () => {
 
   test("what a torrent counted stays counted once, also when it was stopped and resumed", async (t) => {
     const sample = new Sample({ name: "again", files });
-    const place = await leaveWhole(t, sample);
-    const { torrent, client } = await start(t, sample, place);
+    const seeder = await openSeeder(t, sample);
+    const place = { output: await temporaryFolder(t), stateFolder: await temporaryFolder(t) };
+    const client = await openClient(t, place);
+    const torrent = await client.add(sample.bytes, { peers: [seeder.address] });
+    await torrent.whenComplete();
+    await torrent.pause(); // saves
+    await torrent.resume();
     torrent.fail(new Error("for the test"));
     assert.equal(torrent.state, "stopped");
     await torrent.resume();
-    assert.equal(torrent.state, "seeding");
+    assert.equal(torrent.stats().state, "seeding");
     assert.equal(torrent.stats().downloaded, 400_000);
     await client.close();
     const again = await start(t, sample, place);
