@@ -16,6 +16,7 @@ export interface Requirement {
 }
 
 const FIRST_PORT = 20_000; // below the range that the system hands out, so that no outgoing connection takes one
+const REPORTED_LINES = 25;
 let nextPort = FIRST_PORT;
 
 export class Bed implements AsyncDisposable {
@@ -75,7 +76,7 @@ export class Bed implements AsyncDisposable {
 
   /** The end of what each program wrote. */
   report(): string {
-    return this.#programs.map((program) => program.tail(25)).join("\n");
+    return this.#programs.map((program) => program.tail(REPORTED_LINES)).join("\n");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

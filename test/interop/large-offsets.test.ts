@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { truncateSync } from "node:fs";
+import { readdirSync, truncateSync } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { type Bed, interopTest } from "./bed.ts";
@@ -7,10 +7,12 @@ import { enterNamespace } from "./namespace.ts";
 import { assertSameTree, type Island, type Payload, writePayload } from "./payload.ts";
 import { freshetDownload, freshetSeed } from "./peers/freshet.ts";
 import { libtorrent, openLibtorrent } from "./peers/libtorrent.ts";
+import { WAIT_MS } from "./program.ts";
 import { type Torrent, writeTorrent } from "./torrent.ts";
 
 const namespace = await enterNamespace(import.meta.filename);
-const options = { namespace, needs: [libtorrent.requirement] };
+const CHECK_TIMEOUT_MS = 3 * WAIT_MS; // of 5 GiB, on a busy machine
+const options = { namespace, needs: [libtorrent.requirement], timeoutMs: 2 * CHECK_TIMEOUT_MS };
 
 const MIB = 1 << 20;
 const GIB = 2 ** 30;
@@ -50,6 +52,7 @@ interopTest("Freshet downloads only a file that begins behind offset 2^32 of the
   const freshet = await freshetDownload(bed, job, ["--files", "2"]);
   await freshet.finished();
   await assertSameTree(join(folder, "payload/behind.bin"), join(payload.folder, "payload/behind.bin"));
+  assert.deepEqual(readdirSync(join(folder, "payload")), ["behind.bin"]);
 });
 
 interopTest("Freshet mends and then seeds a 5 GiB file around its offset 2^32", options, async (bed) => {
@@ -62,7 +65,7 @@ interopTest("Freshet mends and then seeds a 5 GiB file around its offset 2^32", 
   const seeder = await openLibtorrent(bed, bed.endpoint(), [{ torrent, folder: payload.folder, trusted: true }]);
   const job = { torrents: [torrent], folder, endpoint: bed.endpoint(), peers: [seeder.endpoint] };
   const download = await freshetDownload(bed, job, [], state);
-  const { have, total } = await download.until("checked");
+  const { have, total } = await download.until("checked", {}, CHECK_TIMEOUT_MS);
   const pieces = piecesOfInterest(torrent);
   assert.equal(Number(total) - Number(have), pieces.length, "all pieces of zeros are there");
   await download.finished();

@@ -7,6 +7,8 @@ import { setTimeout as delay } from "node:timers/promises";
 export const WAIT_MS = 60_000;
 const KEPT_LINES = 5_000;
 const POLL_MS = 20;
+/** What Freshet and aria2 say every second. */
+const ROUTINE = /^\{"event":"progress"|^\[#|^FILE: |^-+$|^=+$|^ \*\*\* |^$/;
 
 export interface ProgramOptions {
   readonly name: string;
@@ -99,8 +101,10 @@ export class Program implements AsyncDisposable {
     return this.until(`${protocol} port ${port}`, async () => (await isBound(port, protocol)) || undefined);
   }
 
+  /** The last lines of its output, without what programs say every second. */
   tail(count = 40): string {
     return this.lines
+      .filter((line) => !ROUTINE.test(line))
       .slice(-count)
       .map((line) => `  ${this.name}| ${line.slice(0, 400)}`)
       .join("\n");
