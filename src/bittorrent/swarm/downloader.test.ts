@@ -160,6 +160,20 @@ describe("asking", () => {
       [1, 5],
     ]);
   });
+
+  test("goes on with a piece whose memory is here when an older one has to wait for memory", () => {
+    const { join } = setUp({ chunks: 2 });
+    const [first, second] = [0, 1].map((piece) => join(createPeer({ pieceCount: PIECE_COUNT, has: [piece] })));
+    assert.equal(first?.asked().length, 4);
+    assert.equal(second?.asked().length, 4);
+    second?.send(1, 0);
+    second?.leave();
+    assert.deepEqual(join().asked(), [
+      [1, 1],
+      [1, 2],
+      [1, 3],
+    ]);
+  });
 });
 
 describe("blocks that come", () => {
