@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import {
   appendFile,
   chmod,
+  chown,
   lstat,
   mkdir,
   mkdtemp,
@@ -15,7 +16,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ChunkPool } from "./chunk-pool.ts";
@@ -65,6 +66,9 @@ describe("files that change under a seeder", () => {
   });
 });
 
+/** The user that owns nothing. */
+const NOBODY = 65_534;
+
 describe("writes that fail", () => {
   async function expectFault(t: TestContext, code: string, spoil: (folder: string) => Promise<unknown>): Promise<void> {
     const fixture = await openStorage(t, { files: twoFiles, pieceLength: PIECE });
@@ -92,13 +96,21 @@ describe("writes that fail", () => {
     }),
   );
 
-  const isRoot = process.getuid?.() === 0;
-  test("no permission", { skip: isRoot && "root may write everywhere" }, (t) =>
-    expectFault(t, "STORAGE_NO_PERMISSION", async (folder) => {
-      await mkdir(join(folder, "t", "d"));
-      await chmod(join(folder, "t", "d"), 0o500);
-    }),
-  );
+  test("no permission", async (t) => {
+    const isRoot = process.getuid?.() === 0; // who may write everywhere, so somebody else writes
+    try {
+      await expectFault(t, "STORAGE_NO_PERMISSION", async (folder) => {
+        await mkdir(join(folder, "t", "d"));
+        await chmod(join(folder, "t", "d"), 0o555);
+        if (!isRoot) return;
+        for (const outer of [folder, dirname(folder)]) await chmod(outer, 0o755);
+        await chown(join(folder, "t"), NOBODY, NOBODY);
+        process.seteuid?.(NOBODY);
+      });
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+    }
+  });
 
   /** Runs storage-child.ts in a mount namespace of its own, so that nothing is left of the file system. */
   function inTinyFileSystem(t: TestContext, options: string, role: string): string | undefined {
