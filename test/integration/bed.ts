@@ -102,16 +102,30 @@ export class Sample {
   }
 }
 
+const stacks = new WeakMap<TestContext, AsyncDisposableStack>();
+
+/** Does it when the test has ended; what was asked for last comes first, so that a client is closed before its folder goes. */
+export function cleanUp(t: TestContext, action: () => Promise<void>): void {
+  let stack = stacks.get(t);
+  if (stack === undefined) {
+    const made = new AsyncDisposableStack();
+    stacks.set(t, made);
+    t.after(() => made.disposeAsync());
+    stack = made;
+  }
+  stack.defer(action);
+}
+
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "freshet-client-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  cleanUp(t, () => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
 /** A client on one port of 127.0.0.1 with one disk thread, closed when the test ends. */
 export async function openClient(t: TestContext, options: ClientOptions = {}): Promise<Client> {
   const client = await Client.open({ hosts: ["127.0.0.1"], ports: [0], diskThreads: 1, bufferBytes: 4 * 1024 * 1024, ...options });
-  t.after(() => client.close());
+  cleanUp(t, () => client.close());
   return client;
 }
 
