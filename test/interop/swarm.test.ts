@@ -5,9 +5,11 @@ import { interopTest } from "./bed.ts";
 import { enterNamespace } from "./namespace.ts";
 import { assertSameTree, writePayload } from "./payload.ts";
 import { aria2 } from "./peers/aria2.ts";
-import { freshetDownload, startFreshet } from "./peers/freshet.ts";
+import { freshetDownload, freshetSeed, startFreshet } from "./peers/freshet.ts";
 import { libtorrent, openLibtorrent } from "./peers/libtorrent.ts";
+import type { PeerProgram } from "./peers/peer.ts";
 import { qbittorrent } from "./peers/qbittorrent.ts";
+import { rtorrent } from "./peers/rtorrent.ts";
 import { untilSameTree } from "./same-tree.ts";
 import { writeTorrent } from "./torrent.ts";
 
@@ -51,6 +53,25 @@ interopTest(
     await freshet.interrupt();
   },
 );
+
+const programs = [libtorrent, aria2, rtorrent, qbittorrent];
+const needs = programs.map((program) => program.requirement);
+
+interopTest("Freshet seeds to libtorrent, aria2, rtorrent and qBittorrent at once", { namespace, needs }, async (bed) => {
+  const payload = writePayload(await bed.subfolder("data"), "payload", 24 << 20);
+  const tracker = await bed.tracker();
+  const torrent = await writeTorrent(bed.folder, payload, { pieceLength: PIECE_LENGTH, trackers: [tracker.url] });
+  const freshet = await freshetSeed(bed, { torrent, folder: payload.folder, endpoint: bed.endpoint() });
+  tracker.peers.push(freshet.endpoint);
+  const download = async (program: PeerProgram): Promise<void> => {
+    const folder = await bed.subfolder(`out-${program.name}`);
+    const leecher = await program.leech(bed, { torrent, folder, endpoint: bed.endpoint() });
+    await leecher.finished();
+    await untilSameTree(leecher.program, join(folder, "payload"), join(payload.folder, "payload"));
+  };
+  await Promise.all(programs.map(download));
+  await freshet.interrupt();
+});
 
 interopTest("Freshet downloads two torrents at once on one port", { namespace, needs: [libtorrent.requirement] }, async (bed) => {
   const folder = await bed.subfolder("data");

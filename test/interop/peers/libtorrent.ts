@@ -33,9 +33,11 @@ export async function openLibtorrent(
   bed: Bed,
   endpoint: Endpoint,
   torrents: readonly LibtorrentTorrent[],
+  options: { readonly prefersEncryption?: boolean } = {},
 ): Promise<LibtorrentSession> {
   const job = {
     listen: formatEndpoint(endpoint),
+    prefersEncryption: options.prefersEncryption ?? false,
     torrents: torrents.map(({ torrent, peers, ...rest }) => ({
       path: torrent.path,
       peers: peers?.map((peer) => [peer.host, peer.port]) ?? [],

@@ -15,7 +15,8 @@ def say(event, **fields):
 session = lt.session({
     "listen_interfaces": job["listen"],
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
-    "out_enc_policy": 2, "in_enc_policy": 2,
+    # 1: encrypts when the other side can, goes on in plain text when it cannot; 2: plain text only
+    "out_enc_policy": 1 if job["prefersEncryption"] else 2, "in_enc_policy": 1 if job["prefersEncryption"] else 2,
     "enable_outgoing_utp": False, "enable_incoming_utp": False,
     "allow_multiple_connections_per_ip": True,
     "unchoke_slots_limit": 20,

@@ -38,7 +38,7 @@ async function start(bed: Bed, job: SeedJob | LeechJob): Promise<{ program: Prog
     "bind-address-ipv6": "::1",
     "dht-enabled": false,
     "download-dir": job.folder,
-    encryption: 0,
+    encryption: 1, // dials encrypted first, then in plain text
     "lpd-enabled": false,
     "peer-port": port,
     "peer-port-random-on-start": false,
