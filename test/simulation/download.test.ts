@@ -109,10 +109,9 @@ describe("a download", () => {
 });
 
 describe("slow peers", () => {
-  const totalLength = 6_000_000;
-  const timeWith = (slowPeers: number): number => {
+  const timeWith = (slowPeers: number, totalLength = 6_000_000, chunks?: number): number => {
     const scene = new Scene({ torrent: new TestTorrent({ pieceLength: 16 * BLOCK_LENGTH, totalLength }) });
-    const leecher = scene.station({ chunkBlocks: 16 });
+    const leecher = scene.station({ chunkBlocks: 16, ...(chunks === undefined ? {} : { poolChunks: chunks }) });
     leecher.meet(scene.seeder({ upRate: 1_000_000 }));
     for (let i = 0; i < slowPeers; i++) leecher.meet(scene.seeder({ upRate: 8_000 }));
     const took = scene.runUntilComplete([leecher], 600_000);
@@ -125,6 +124,12 @@ describe("slow peers", () => {
     const alone = timeWith(0);
     const together = timeWith(6);
     assert.ok(together < alone * 1.15 + 500, `alone ${alone} ms, with slow ones ${together} ms`);
+  });
+
+  test("do not hold up a fast one that comes after they were promised all memory", () => {
+    const alone = timeWith(0, 12_000_000, 16);
+    const together = timeWith(24, 12_000_000, 16);
+    assert.ok(together < alone * 1.4 + 500, `alone ${alone} ms, with slow ones ${together} ms`);
   });
 });
 

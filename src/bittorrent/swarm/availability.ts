@@ -34,6 +34,13 @@ export class PieceOrder {
     return this.#size;
   }
 
+  /** How many of them no peer has, those that were counted as having everything left out. */
+  get unavailableCount(): number {
+    let count = 0;
+    for (const level of this.#buckets) count += level[0]?.length ?? 0;
+    return count;
+  }
+
   has(piece: number): boolean {
     return this.#place[piece] !== -1;
   }

@@ -1,8 +1,9 @@
 import type { Bitfield } from "#/base/bitfield.ts";
 import type { ChunkPool, PieceChecked } from "../storage/index.ts";
 import { encodeCancelInto, encodeRequestInto, REQUEST_MESSAGE_LENGTH } from "../wire/index.ts";
+import { BLOCK_LENGTH } from "./block.ts";
 import { peerError } from "./errors.ts";
-import { BLOCK_LENGTH, type PartialPiece } from "./partial-piece.ts";
+import type { PartialPiece } from "./partial-piece.ts";
 import type { Peer } from "./peer.ts";
 import type { PeerConnection } from "./peer-connection.ts";
 import type { PiecePicker } from "./piece-picker.ts";
@@ -17,6 +18,9 @@ const SNUB_MS = 30_000;
 const PAROLE_SILENCE_MS = 10_000;
 /** In the end game a connection has at most this many doubled requests under way. */
 const END_GAME_DEPTH = 4;
+/** When memory is out, an idle connection takes over this many blocks (a chunk's worth) that others are this late with. */
+const TAKE_OVER_DEPTH = 16;
+const OVERDUE_MS = 1_000;
 /** Blocks that a peer may send unasked before it is dropped, besides those whose requests were taken back. */
 const MAX_UNSOLICITED = 64;
 
@@ -69,8 +73,9 @@ export class Downloader {
     const room = depth - pending.size;
     if (room <= 0 || (pending.size > 0 && room < Math.min(REQUEST_BATCH, depth >> 2))) return;
     const asked: number[] = [];
-    this.#starved = !this.#pickBlocks(connection, room, asked) || this.#starved;
-    if (asked.length === 0 && pending.size < END_GAME_DEPTH) this.#pickEndGame(connection, Math.min(room, END_GAME_DEPTH), asked);
+    const isMemoryOut = !this.#pickBlocks(connection, room, asked);
+    this.#starved ||= isMemoryOut;
+    if (asked.length === 0) this.#pickEndGame(connection, room, isMemoryOut, asked);
     if (asked.length === 0) return;
     const out = new Uint8Array((asked.length / 2) * REQUEST_MESSAGE_LENGTH);
     let offset = 0;
@@ -281,9 +286,16 @@ export class Downloader {
     return !isMemoryOut;
   }
 
-  #pickEndGame(connection: PeerConnection, most: number, asked: number[]): void {
+  #pickEndGame(connection: PeerConnection, room: number, isMemoryOut: boolean, asked: number[]): void {
     const now = this.#options.now();
-    for (const { partial, block } of this.#options.picker.pickEndGame(connection, most)) {
+    const takesOver = isMemoryOut && connection.pending.size === 0;
+    const most = Math.min(room, (takesOver ? TAKE_OVER_DEPTH : END_GAME_DEPTH) - connection.pending.size);
+    if (most <= 0) return;
+    const isOverdue = (partial: PartialPiece, block: number): boolean => {
+      const key = this.#key(partial.piece, block);
+      return partial.requesters(block).every((each) => now - (each.pending.get(key) ?? now) > OVERDUE_MS);
+    };
+    for (const { partial, block } of this.#options.picker.pickEndGame(connection, most, takesOver ? isOverdue : undefined)) {
       partial.markRequested(block, connection);
       connection.pending.set(this.#key(partial.piece, block), now);
       asked.push(partial.piece, block);

@@ -4,11 +4,11 @@
  * Knows no socket, clock or disk: links, `tick` and the store are brought to it.
  */
 export { type PiecePriority, piecePriority } from "./availability.ts";
+export { BLOCK_LENGTH } from "./block.ts";
 export type { PeerOrigin } from "./candidates.ts";
 export { peerError, SwarmError, type SwarmErrorCode, swarmErrorCodes } from "./errors.ts";
 export { Handshaking } from "./handshaking.ts";
 export type { Link, LinkListener, Transport } from "./link.ts";
-export { BLOCK_LENGTH } from "./partial-piece.ts";
 export type { Direction, Peer } from "./peer.ts";
 export { reasonCode } from "./peer-connection.ts";
 export { RateMeter } from "./rate-meter.ts";

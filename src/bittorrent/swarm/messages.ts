@@ -91,7 +91,10 @@ export class MessageHandler {
 
   /** Takes all that a peer has out of the counts, when it leaves. */
   forget(peer: Peer): void {
-    if (peer.isCountedAsSeed) return;
+    if (peer.isCountedAsSeed) {
+      this.#options.picker.seedCount--;
+      return;
+    }
     for (const piece of peer.have) this.#options.picker.order.decrease(piece);
   }
 
@@ -142,6 +145,7 @@ export class MessageHandler {
     if ((field === undefined || field.isFull) && peer.have.count === 0) {
       peer.have.fill();
       peer.isCountedAsSeed = true;
+      picker.seedCount++;
     } else {
       for (let piece = 0; piece < peer.have.length; piece++) {
         if ((field === undefined || field.has(piece)) && peer.have.add(piece)) picker.order.increase(piece);
@@ -165,6 +169,7 @@ export class MessageHandler {
     if (!peer.have.has(piece)) return;
     if (peer.isCountedAsSeed) {
       peer.isCountedAsSeed = false;
+      picker.seedCount--;
       for (const each of peer.have) picker.order.increase(each);
     }
     peer.have.delete(piece);

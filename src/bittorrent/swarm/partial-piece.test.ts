@@ -3,7 +3,8 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { connect, createPeer } from "../../../test/recorded-peer.ts";
 import { ChunkPool } from "../storage/index.ts";
-import { BLOCK_LENGTH, PartialPiece } from "./partial-piece.ts";
+import { BLOCK_LENGTH } from "./block.ts";
+import { PartialPiece } from "./partial-piece.ts";
 import type { PeerConnection } from "./peer-connection.ts";
 
 const BLOCKS_PER_CHUNK = 3;

@@ -1,9 +1,7 @@
 import type { Chunk } from "../storage/index.ts";
+import { BLOCK_LENGTH } from "./block.ts";
 import type { Peer } from "./peer.ts";
 import type { PeerConnection } from "./peer-connection.ts";
-
-/** What peers ask for in one request; BEP 3, "request". */
-export const BLOCK_LENGTH = 16_384;
 
 const blockState = { free: 0, requested: 1, received: 2 } as const;
 

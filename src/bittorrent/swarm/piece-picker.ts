@@ -26,6 +26,8 @@ export class PiecePicker {
   readonly #pieceSize: (piece: number) => number;
   readonly #chunkLength: number;
   isSequential = false;
+  /** Peers that were counted as having everything. */
+  seedCount = 0;
   /** The rate of the fastest connection, bytes a second. */
   fastestRate = 0;
 
@@ -71,17 +73,24 @@ export class PiecePicker {
 
   /**
    * Blocks that others were asked for and that this connection may be asked for too, the ones asked for last first,
-   * since those will be longest in coming. None while there are blocks that nobody was asked for.
+   * since those will be longest in coming. None while there are blocks that somebody has and nobody was asked for.
+   * @param isOverdue told when memory is out: blocks that it accepts may be doubled at any time, since they hold the memory
    */
-  pickEndGame(connection: PeerConnection, most: number): { readonly partial: PartialPiece; readonly block: number }[] {
+  pickEndGame(
+    connection: PeerConnection,
+    most: number,
+    isOverdue: ((partial: PartialPiece, block: number) => boolean) | undefined,
+  ): { readonly partial: PartialPiece; readonly block: number }[] {
     const found: { partial: PartialPiece; block: number }[] = [];
-    if (!this.#isEndGame()) return found;
+    const isEndGame = this.#isEndGame();
+    if (!isEndGame && isOverdue === undefined) return found;
     const copies = this.isFast(connection) ? END_GAME_COPIES : END_GAME_COPIES - 1;
     for (const partial of [...this.partials.values()].reverse()) {
       if (!this.#mayAsk(connection.peer, partial)) continue;
       for (let block = partial.blockCount - 1; block >= 0 && found.length < most; block--) {
         const count = partial.requesterCount(block);
         if (count === 0 || count >= copies || partial.requesters(block).includes(connection)) continue;
+        if (!isEndGame && isOverdue?.(partial, block) !== true) continue;
         found.push({ partial, block });
       }
       if (found.length >= most) break;
@@ -104,7 +113,7 @@ export class PiecePicker {
   }
 
   #isEndGame(): boolean {
-    if (this.order.size > 0) return false;
+    if (this.order.size > (this.seedCount > 0 ? 0 : this.order.unavailableCount)) return false;
     for (const partial of this.partials.values()) if (partial.freeCount > 0 && !partial.onParole) return false;
     return true;
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { BLOCK_LENGTH } from "./partial-piece.ts";
+import { BLOCK_LENGTH } from "./block.ts";
 import { DEFAULT_REQUEST_LIMIT, RequestPipeline } from "./pipeline.ts";
 
 /**

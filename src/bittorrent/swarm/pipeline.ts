@@ -1,4 +1,4 @@
-import { BLOCK_LENGTH } from "./partial-piece.ts";
+import { BLOCK_LENGTH } from "./block.ts";
 
 const START_DEPTH = 16;
 const MIN_DEPTH = 2;

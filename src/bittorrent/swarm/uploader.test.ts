@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Bitfield } from "#/base/bitfield.ts";
 import { connect, createPeer } from "../../../test/recorded-peer.ts";
-import { BLOCK_LENGTH } from "./partial-piece.ts";
+import { BLOCK_LENGTH } from "./block.ts";
 import { type PeerConnection, reasonCode } from "./peer-connection.ts";
 import { createCounters } from "./stats.ts";
 import { RateLimit, TokenBucket } from "./token-bucket.ts";

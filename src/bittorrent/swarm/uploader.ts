@@ -1,7 +1,7 @@
 import type { Bitfield } from "#/base/bitfield.ts";
 import { encodePieceHeaderInto, encodeRejectInto, PIECE_MESSAGE_HEADER_LENGTH, REQUEST_MESSAGE_LENGTH } from "../wire/index.ts";
+import { BLOCK_LENGTH } from "./block.ts";
 import { peerError } from "./errors.ts";
-import { BLOCK_LENGTH } from "./partial-piece.ts";
 import { MAX_REQUEST_LENGTH, type PeerConnection } from "./peer-connection.ts";
 import type { SwarmCounters } from "./stats.ts";
 import type { PieceStore } from "./store.ts";
