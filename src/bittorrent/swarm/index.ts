@@ -14,6 +14,7 @@ export { reasonCode } from "./peer-connection.ts";
 export { RateMeter } from "./rate-meter.ts";
 export { addCounters, createCounters, type SwarmCounters } from "./stats.ts";
 export type { PieceStore } from "./store.ts";
-export { Swarm, type SwarmEvents, type SwarmOptions, type SwarmTorrent } from "./swarm.ts";
+export { Swarm } from "./swarm.ts";
+export type { SwarmEvents, SwarmOptions, SwarmTorrent } from "./swarm-options.ts";
 export { TokenBucket } from "./token-bucket.ts";
 export { UploadMemory } from "./uploader.ts";

@@ -1,10 +1,6 @@
 import { EventEmitter } from "node:events";
-import type { Bitfield } from "#/base/bitfield.ts";
 import { equalBytes, toHex } from "#/base/bytes.ts";
-import type { Clock } from "#/base/clock.ts";
-import type { Logger } from "#/base/log.ts";
-import type { RandomSource } from "#/base/random.ts";
-import type { ChunkPool, PieceChecked } from "../storage/index.ts";
+import type { PieceChecked } from "../storage/index.ts";
 import { encodeHandshake, type Handshake, keepAlive, type WireMessage } from "../wire/index.ts";
 import { type PiecePriority, piecePriority } from "./availability.ts";
 import { Candidates, type ConnectionEnd, type PeerOrigin } from "./candidates.ts";
@@ -20,9 +16,9 @@ import { PiecePicker } from "./piece-picker.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { SmartBan } from "./smart-ban.ts";
 import { createCounters, type SwarmCounters } from "./stats.ts";
-import type { PieceStore } from "./store.ts";
+import type { SwarmEvents, SwarmOptions } from "./swarm-options.ts";
 import { RateLimit, TokenBucket } from "./token-bucket.ts";
-import { Uploader, type UploadMemory } from "./uploader.ts";
+import { Uploader } from "./uploader.ts";
 
 /** Silence after which a peer is dropped; BEP 3 suggests two minutes. */
 const IDLE_TIMEOUT_MS = 120_000;
@@ -31,54 +27,14 @@ const KEEP_ALIVE_MS = 90_000;
 /** Neither side wanted anything for so long: the place may be needed for others. */
 const USELESS_MS = 60_000;
 const HOUSEKEEPING_MS = 500;
+/** Two connections between the same peers have crossed when both were made within this time. */
+const CROSSING_MS = 10_000;
 /** How to treat the address of a peer that we let go for a reason of our own. */
 const connectionEnds: Partial<Record<string, ConnectionEnd>> = {
   PEER_USELESS: "useless",
   PEER_REMOVED: "unused",
   PEER_LIMIT: "unused",
 };
-
-/** What of a torrent the swarm needs; `Metainfo` fits it. */
-export interface SwarmTorrent {
-  readonly infoHash: Uint8Array;
-  readonly pieceCount: number;
-  readonly pieceLength: number;
-  pieceSize(piece: number): number;
-}
-
-export interface SwarmOptions {
-  readonly torrent: SwarmTorrent;
-  /** 20 bytes. */
-  readonly peerId: Uint8Array;
-  /** Sent as `v` in the extension handshake. */
-  readonly clientVersion: string;
-  /** What is verified on disk; the swarm adds to it. */
-  readonly have: Bitfield;
-  readonly store: PieceStore;
-  readonly pool: ChunkPool;
-  readonly uploadMemory: UploadMemory;
-  /** Limits of the whole client. */
-  readonly clientDown: TokenBucket;
-  readonly clientUp: TokenBucket;
-  readonly clock: Clock;
-  readonly random: RandomSource;
-  readonly logger: Logger;
-  /** Where other peers may reach us, 0 when they cannot. */
-  readonly listenPort: () => number;
-  readonly maxPeers: number;
-}
-
-export interface SwarmEvents {
-  peerConnected: [{ readonly peer: Peer }];
-  peerClosed: [{ readonly peer: Peer; readonly reason: Error; readonly code: string }];
-  peerBanned: [{ readonly address: string; readonly clientName: string }];
-  pieceVerified: [{ readonly piece: number }];
-  pieceFailed: [{ readonly piece: number }];
-  /** All wanted pieces are here. */
-  complete: [];
-  /** Data could not be read for a peer. */
-  readFailed: [{ readonly error: Error }];
-}
 
 /** The peers of one torrent and what moves between them. Knows no socket and no timer: links and `tick` are brought to it. */
 export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner {
@@ -385,7 +341,7 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
 
   /** Two connections that crossed: both sides keep the one that the greater peer id dialled. */
   #replaces(existing: Peer, direction: Direction): boolean {
-    if (existing.direction === direction) return false;
+    if (existing.direction === direction || this.now() - existing.connectedAt > CROSSING_MS) return false;
     const weAreGreater = toHex(this.#options.peerId) > toHex(existing.id);
     if ((direction === "outgoing") !== weAreGreater) return false;
     for (const connection of [...existing.connections]) connection.close(peerError("PEER_DUPLICATE"));
