@@ -204,7 +204,7 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     if (this.#state === "checking" || this.#state === "closed" || this.#state === "stopped") return;
     this.#state = "paused";
     this.swarm.stop();
-    await Promise.all([this.#announcer.stop(), this.#saver?.flush()]);
+    await Promise.all([this.#announcer.stop(), this.#save()]);
   }
 
   /** Goes on after `pause`, or tries again after it was stopped. */
@@ -330,7 +330,7 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     this.swarm.stop();
     const goodbye = this.#announcer.stop({ timeoutMs: 2000 });
     await this.#whenChecked;
-    if (wasRunning) await this.#saver?.flush();
+    if (wasRunning) await this.#save();
     await Promise.all([goodbye, this.#storage.close()]);
   }
 
@@ -455,6 +455,12 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     if (this.#isPrepared) return;
     await this.#storage.prepare();
     this.#isPrepared = true;
+  }
+
+  /** Call when no more blocks come. */
+  async #save(): Promise<void> {
+    await this.#saver?.flush();
+    await this.#saver?.flush(); // pieces that were on their way to disk have been verified meanwhile
   }
 
   #notSaved(error: unknown): void {

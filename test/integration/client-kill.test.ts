@@ -8,6 +8,7 @@ import { describe, test } from "node:test";
 import { ResumeStore } from "#/bittorrent/storage/index.ts";
 import { openClient, openSeeder, Sample, temporaryFolder } from "./bed.ts";
 
+const ROUNDS = 3;
 /** Downloads until it is killed and prints a line for each piece. Its clock is five times as fast, so that it saves every 0.4 s. */
 const program = `
   import { Client } from "#/client/index.ts";
@@ -34,14 +35,16 @@ describe("a download that is killed", { timeout: 30_000 }, () => {
     const { infoHashHex } = sample.metainfo;
     const data = Buffer.from(sample.bytes).toString("base64");
     let claimed = 0;
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const args = ["--input-type=module", "--eval", program, place.output, place.stateFolder, seeder.address, data];
       const child = spawn(process.execPath, args, { cwd: new URL("../..", import.meta.url), stdio: ["ignore", "pipe", "inherit"] });
       const exited = once(child, "exit");
       t.after(() => child.kill("SIGKILL"));
       let left = randomInt(20, 50);
-      for await (const _ of createInterface({ input: child.stdout })) if (--left === 0) break;
-      assert.equal(left, 0, "it ended by itself");
+      for await (const _ of createInterface({ input: child.stdout })) {
+        // The last one is not killed before something was saved, however slow the disk is.
+        if (--left <= 0 && (round < ROUNDS - 1 || (await store.load(infoHashHex)).record !== undefined)) break;
+      }
       child.kill("SIGKILL");
       assert.deepEqual(await exited, [null, "SIGKILL"]);
       const { record } = await store.load(infoHashHex);
