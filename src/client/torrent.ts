@@ -243,6 +243,7 @@ export class Torrent extends EventEmitter<TorrentEvents> {
     this.#files = new Map(this.#files).set(file, priority);
     const skipped = skippedFiles(this.#files);
     if (before.has(file) !== skipped.has(file)) await this.#storage.setSkipped(file, skipped.has(file));
+    if (before.has(file)) this.#isPrepared = false;
     if (this.#state !== "checking" && !skipped.has(file)) await this.#prepare();
     this.#applyPriorities();
     if (this.#state === "seeding" && !this.swarm.isComplete) this.#state = "downloading";

@@ -43,7 +43,12 @@ export interface WriteTask {
 export type RequestBody = { readonly volume: number } & (
   | { readonly kind: "digest"; readonly piece: number }
   | { readonly kind: "check" | "hash"; readonly first: number; readonly count: number }
-  | { readonly kind: "prepare"; readonly links: readonly { readonly path: string; readonly target: string }[] }
+  | {
+      readonly kind: "prepare";
+      readonly links: readonly { readonly path: string; readonly target: string }[];
+      /** Files that are not to be made. */
+      readonly skipped: readonly number[];
+    }
   | { readonly kind: "fill"; readonly file: number; readonly from: number; readonly length: number }
   | { readonly kind: "stamps" }
   | {

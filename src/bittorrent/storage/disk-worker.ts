@@ -90,7 +90,7 @@ function perform(task: RequestTask, { volume, hashes }: Entry): unknown {
     case "fill":
       return volume.fill(task.file, task.from, task.length);
     case "prepare":
-      return prepare(volume, task.links);
+      return prepare(volume, task.links, new Set(task.skipped));
     case "skip":
       return skip(volume, task);
     case "close":
@@ -109,7 +109,11 @@ function skip(volume: DiskVolume, task: Extract<RequestTask, { kind: "skip" }>):
   return moved;
 }
 
-function prepare(volume: DiskVolume, links: readonly { path: string; target: string }[]): PrepareResult {
+function prepare(
+  volume: DiskVolume,
+  links: readonly { path: string; target: string }[],
+  skipped: ReadonlySet<number>,
+): PrepareResult {
   const { table, root, spec } = volume;
   if (root === undefined) throw new Error("files to hash are not prepared");
   const firstFolderMade = mkdirSync(root.path, { recursive: true });
@@ -120,12 +124,13 @@ function prepare(volume: DiskVolume, links: readonly { path: string; target: str
     const flags = table.flags[file] as number;
     if ((flags & fileFlag.virtual) !== 0) return;
     const folder = dirname(path);
-    if (!folders.has(folder)) {
+    if (!skipped.has(file) && !folders.has(folder)) {
       makeFolders(volume, folder);
       folders.add(folder);
     }
-    if (table.lengths[file] === 0) volume.createFile(file);
-    else settleEdges(volume, file, hadParts, written);
+    if (table.lengths[file] === 0) {
+      if (!skipped.has(file)) volume.createFile(file);
+    } else settleEdges(volume, file, hadParts, written);
   });
   return { firstFolderMade, written: [...written], failedLinks: makeLinks(root, links) };
 }

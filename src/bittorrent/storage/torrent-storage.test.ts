@@ -196,6 +196,17 @@ describe("preparing", () => {
     assert.deepEqual(fixture.faults, []);
   });
 
+  test("nothing is made of skipped files, not even empty ones and their folders", async (t) => {
+    const files: FileRow[] = [
+      ["t/wanted/empty", 0],
+      ["t/skipped/empty", 0],
+      ["t/skipped/data", 10],
+    ];
+    const fixture = await openStorage(t, { files, pieceLength: 16_384, skippedFiles: new Set([1, 2]) });
+    await fixture.storage.prepare();
+    assert.deepEqual((await readdir(join(fixture.folder, "t"), { recursive: true })).sort(), ["wanted", "wanted/empty"]);
+  });
+
   test("full preallocation takes the room before the first write", async (t) => {
     const fixture = await openStorage(t, {
       files: [

@@ -130,7 +130,12 @@ export class TorrentStorage implements AsyncDisposable {
   async prepare(): Promise<void> {
     this.#requireOpen();
     const links = linksOf(this.#options.layout);
-    const result = (await this.#disk.request(this.#volume, { kind: "prepare", volume: this.#volume.id, links })) as PrepareResult;
+    const result = (await this.#disk.request(this.#volume, {
+      kind: "prepare",
+      volume: this.#volume.id,
+      links,
+      skipped: [...this.#skipped],
+    })) as PrepareResult;
     this.#sync.firstFolderMade ??= result.firstFolderMade;
     this.#partsAreSettled = true;
     for (const file of result.written) this.#sync.mark(file);

@@ -242,7 +242,8 @@ export class Swarm extends EventEmitter<SwarmEvents> implements ConnectionOwner 
   dialFailed(address: string, reason: Error): void {
     this.counters.handshakesFailed++;
     // A second way to a peer that is connected stays busy until that peer leaves.
-    if (reasonCode(reason) !== "PEER_DUPLICATE") this.candidates.closed(address, this.now(), "failed");
+    const code = reasonCode(reason);
+    if (code !== "PEER_DUPLICATE") this.candidates.closed(address, this.now(), connectionEnds[code] ?? "failed");
   }
 
   pieceChecked(result: PieceChecked): void {

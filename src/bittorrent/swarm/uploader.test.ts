@@ -166,7 +166,7 @@ describe("requests", () => {
     const ask = (count: number): void => {
       for (let i = 0; i < count; i++) request(Math.floor(i / BLOCKS) % 7, i % BLOCKS, 1 + Math.floor(i / BLOCKS / 7));
     };
-    for (let i = 0; i < REQUEST_LIMIT; i++) connection.requested.set(-i, 1);
+    for (let i = 0; i < REQUEST_LIMIT; i++) connection.requested.set(-1 - i, 1);
     ask(3);
     assert.equal(connection.requested.size, REQUEST_LIMIT);
     assert.deepEqual(
@@ -174,6 +174,16 @@ describe("requests", () => {
       ["reject", "reject", "reject"],
     );
     ask(2 * REQUEST_LIMIT);
+    assert.deepEqual(codes(), ["PEER_REQUEST_FLOOD"]);
+  });
+});
+
+describe("a request that waits already", () => {
+  test("is answered once and not rejected; repeating it without end is a flood", () => {
+    const { request, connection, link, codes } = setUp();
+    for (let i = 0; i <= 2 * REQUEST_LIMIT; i++) request(0, 0);
+    assert.deepEqual([connection.requested.size, link.messages(), codes()], [1, [], []]);
+    request(0, 0);
     assert.deepEqual(codes(), ["PEER_REQUEST_FLOOD"]);
   });
 });

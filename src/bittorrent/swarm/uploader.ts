@@ -80,15 +80,17 @@ export class Uploader {
       connection.close(peerError("PEER_BAD_REQUEST", { piece, begin, length }));
       return;
     }
+    const key = piece * pieceLength + begin;
     const isAllowed = have.has(piece) && (!peer.amChoking || peer.allowedFastToThem.has(piece));
-    if (!isAllowed || connection.requested.size >= REQUEST_LIMIT) {
-      this.#reject(connection, piece, begin, length);
-      if (++connection.overflowingRequests > FLOOD_LIMIT) {
-        connection.close(peerError("PEER_REQUEST_FLOOD", { waiting: connection.requested.size, limit: REQUEST_LIMIT }));
-      }
+    if (isAllowed && connection.requested.size < REQUEST_LIMIT && !connection.requested.has(key)) {
+      connection.requested.set(key, length);
       return;
     }
-    connection.requested.set(piece * pieceLength + begin, length);
+    // One that waits already is answered once, and not rejected for being repeated.
+    if (!connection.requested.has(key)) this.#reject(connection, piece, begin, length);
+    if (++connection.overflowingRequests > FLOOD_LIMIT) {
+      connection.close(peerError("PEER_REQUEST_FLOOD", { waiting: connection.requested.size, limit: REQUEST_LIMIT }));
+    }
   }
 
   cancelled(connection: PeerConnection, piece: number, begin: number, length: number): void {
