@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import * as nodeModule from "node:module";
-import { constants, tmpdir } from "node:os";
+import { constants, homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,7 +12,8 @@ const here = (path) => new URL(path, import.meta.url);
 
 if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE) {
   // Types are stripped and code is compiled once for each version of a file; worker threads learn of the cache by the environment.
-  process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "node-compile-cache");
+  // The cache holds code, so it is the user's own and not in a folder that everybody may write to.
+  process.env.NODE_COMPILE_CACHE ??= join(cacheFolder(), "freshet", "compiled");
   nodeModule.enableCompileCache?.(process.env.NODE_COMPILE_CACHE);
   const source = here("../src/cli/main.ts"); // a checkout has it; what npm installs has only dist
   const { runProcess } = await import(existsSync(source) ? source : here("../dist/cli/main.js"));
@@ -30,6 +31,12 @@ if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE) {
   } else {
     runOn(node);
   }
+}
+
+function cacheFolder() {
+  if (process.platform === "win32") return process.env.LOCALAPPDATA ?? join(homedir(), "AppData", "Local");
+  if (process.platform === "darwin") return join(homedir(), "Library", "Caches");
+  return process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
 }
 
 /** Runs this file again on `node` and ends as that process ends. */

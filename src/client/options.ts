@@ -23,7 +23,7 @@ export interface ClientOptions {
   /** Bytes a second over all torrents. @default no limit */
   readonly downRate?: number;
   readonly upRate?: number;
-  /** Memory for blocks between the network and the disk, in bytes. @default 48 MiB */
+  /** Memory for blocks between the network and the disk, in bytes. @default 40 MiB */
   readonly bufferBytes?: number;
   /** Threads that write and hash. @default processors - 1, from 1 to 4 */
   readonly diskThreads?: number;
@@ -71,7 +71,7 @@ export function resolveClientOptions(options: ClientOptions): ClientConfig {
     maxHalfOpen: requireInteger("maxHalfOpen", options.maxHalfOpen ?? 40, 1, 1000),
     downRate: requireRate("downRate", options.downRate),
     upRate: requireRate("upRate", options.upRate),
-    bufferBytes: requireInteger("bufferBytes", options.bufferBytes ?? 48 * 1024 * 1024, MIN_BUFFER_BYTES, 2 ** 31),
+    bufferBytes: requireInteger("bufferBytes", options.bufferBytes ?? 40 * 1024 * 1024, MIN_BUFFER_BYTES, 2 ** 31),
     diskThreads: options.diskThreads === undefined ? undefined : requireInteger("diskThreads", options.diskThreads, 1, 64),
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? systemClock,
