@@ -21,7 +21,7 @@ describe("options of a client", () => {
       maxHalfOpen: 40,
       downRate: Number.POSITIVE_INFINITY,
       upRate: Number.POSITIVE_INFINITY,
-      bufferBytes: 48 * 1024 * 1024,
+      bufferBytes: 40 * 1024 * 1024,
       diskThreads: undefined,
       logger: silentLogger,
       clock: systemClock,
