@@ -3,6 +3,8 @@
  *
  *     npm test                        everything
  *     npm test -- wire storage/disk   files whose path contains "wire" or "storage/disk"
+ *
+ * With FRESHET_REQUIRE_PEERS=1 a skipped test is a failure: everything that tests need has to be installed.
  */
 import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -30,7 +32,11 @@ tests.on("test:summary", ({ file, counts, success }) => {
   if (file !== undefined) return; // of one file; the last one is of them all
   if (!success || counts.tests === 0) process.exitCode = 1;
 });
-tests.on("test:pass", ({ name }) => {
+tests.on("test:pass", ({ name, skip }) => {
+  if (skip !== undefined && skip !== false && process.env["FRESHET_REQUIRE_PEERS"] === "1") {
+    console.error(`skipped, and FRESHET_REQUIRE_PEERS=1 allows no skip: ${name} (${skip})`);
+    process.exitCode = 1;
+  }
   if (!files.includes(name)) return; // the runner stands in for a file in which no test is
   console.error(`no test in ${name}`);
   process.exitCode = 1;
