@@ -3,18 +3,18 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { version } from "#/base/version.ts";
 import { record } from "../../test/cli-recorder.ts";
 import type { Command, CommandEntry } from "./command.ts";
 import { commandTable } from "./command-table.ts";
 import { cliErrorCodes, describeFailure } from "./errors.ts";
 import { addSettings, type SettingValues } from "./settings.ts";
-import { version } from "./version.ts";
 
 describe("the program", () => {
   test("prints its version", async () => {
     const { exitCode, stdout } = await record(["--version"]);
-    assert.deepEqual({ exitCode, stdout }, { exitCode: 0, stdout: `${version()}\n` });
-    assert.match(version(), /^\d+\.\d+\.\d+/);
+    assert.deepEqual({ exitCode, stdout }, { exitCode: 0, stdout: `${version}\n` });
+    assert.match(version, /^\d+\.\d+\.\d+/);
   });
 
   test("lists every command in its help", async () => {

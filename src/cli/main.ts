@@ -1,12 +1,12 @@
 import { constants } from "node:os";
 import { Command as Commander, CommanderError } from "commander";
+import { version } from "#/base/version.ts";
 import { type Command, type CommandEntry, defineCommand } from "./command.ts";
 import { commandTable } from "./command-table.ts";
 import { CliError, type CliErrorCode, describeFailure } from "./errors.ts";
 import { type CliIo, jsonEvents, painter, printable } from "./io.ts";
 import type { CommonOptions } from "./settings.ts";
 import { fillSettings } from "./settings-sources.ts";
-import { version } from "./version.ts";
 
 /** Exit status after Ctrl-C. */
 const INTERRUPTED = 128 + constants.signals.SIGINT;
@@ -84,7 +84,7 @@ export function defineProgram(table: readonly CommandEntry[]): Commander {
     .usage("<command> [arguments] [options]")
     .helpOption("-h, --help", "print this")
     .helpCommand("help [command]", "print the help of a command");
-  program.version(version(), "--version", "print the version");
+  program.version(version, "--version", "print the version");
   program.commandsGroup("Commands:");
   for (const { name, summary } of table) program.command(name).description(summary);
   program.addHelpText("after", "\nExample:\n  $ freshet demo");

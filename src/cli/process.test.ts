@@ -8,10 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { version } from "#/base/version.ts";
 import { encodeAnnounceAnswer } from "#/tracker/protocol/index.ts";
 import { makeTorrent, writeData } from "../../test/cli-torrents.ts";
 import { commandTable } from "./command-table.ts";
-import { version } from "./version.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "freshet-process-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -66,7 +66,7 @@ writeData(lone, folder);
 
 describe("the process", () => {
   test("prints its version and ends with status 0", async () => {
-    assert.deepEqual(await start(["--version"]).exited, { code: 0, stdout: `${version()}\n`, stderr: "" });
+    assert.deepEqual(await start(["--version"]).exited, { code: 0, stdout: `${version}\n`, stderr: "" });
   });
 
   test("ends with status 2 for wrong usage and 1 for failure", async () => {

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { Bitfield } from "#/base/bitfield.ts";
 import { toHex } from "#/base/bytes.ts";
 import type { Endpoint } from "#/base/ip.ts";
+import { clientVersion } from "#/base/version.ts";
 import { type Metainfo, parseMetainfo } from "#/bittorrent/metainfo/index.ts";
 import { ChunkPool, DiskPool, ResumeStore, TorrentStorage } from "#/bittorrent/storage/index.ts";
 import {
@@ -24,7 +25,6 @@ import { requireFilePriorities, skippedFiles } from "./file-choice.ts";
 import { type ClientConfig, type ClientOptions, requireRate, resolveClientOptions } from "./options.ts";
 import type { ClientShared } from "./shared.ts";
 import { Torrent, type TorrentOptions } from "./torrent.ts";
-import { clientVersion } from "./version.ts";
 
 const TICK_MS = 50;
 /** Accepted links that have not shaken hands yet. Beyond it new ones are closed at once. */

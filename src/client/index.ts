@@ -4,6 +4,7 @@
  */
 
 export { createLogger, type Logger, type LogLevel } from "#/base/log.ts";
+export { clientVersion } from "#/base/version.ts";
 export { type Metainfo, parseMetainfo } from "#/bittorrent/metainfo/index.ts";
 export { type PiecePriority, piecePriority } from "#/bittorrent/swarm/index.ts";
 export { Client, type ClientStats } from "./client.ts";
@@ -12,4 +13,3 @@ export type { FilePriorities } from "./file-choice.ts";
 export type { ClientOptions } from "./options.ts";
 export type { PeerCounts, PeerStats, TorrentState, TorrentStats } from "./stats.ts";
 export { Torrent, type TorrentEvents, type TorrentOptions } from "./torrent.ts";
-export { clientVersion } from "./version.ts";

@@ -1,5 +1,6 @@
 import { fromLatin1, toHex, toLatin1 } from "#/base/bytes.ts";
 import type { RandomSource } from "#/base/random.ts";
+import { version as ownVersion } from "#/base/version.ts";
 import { azureusClients, mainlineClients, shadowClients, specialClients, type VersionStyle } from "./client-names.ts";
 import { localWireError } from "./errors.ts";
 import { PEER_ID_LENGTH } from "./handshake.ts";
@@ -16,7 +17,7 @@ const RANDOM_DIGITS = 62;
  * @returns 20 bytes
  * @throws {WireError} WIRE_OUT_OF_RANGE for any other version
  */
-export function createPeerId(random: RandomSource, version = "0.1.0"): Uint8Array {
+export function createPeerId(random: RandomSource, version = ownVersion): Uint8Array {
   const numbers = /^\d+(?:\.\d+){0,3}/.exec(version)?.[0].split(".").map(Number) ?? [];
   if (numbers.length === 0 || numbers.some((number) => number >= 36)) {
     throw localWireError("a version has one to four numbers below 36", { got: version });

@@ -156,10 +156,11 @@ function printText(
   });
   const share = formatPercent(rightBytes(metainfo, right), metainfo.totalLength);
   const counted = `${formatCount(right.count)} of ${formatCount(metainfo.pieceCount)} pieces`;
-  const files =
-    bad.length === 0
-      ? `all ${formatCount(results.length)} files are whole`
-      : `${bad.length} of ${results.length} files are not whole`;
+  const files = bad.length === 0 ? wholeText(results.length) : `${bad.length} of ${results.length} files are not whole`;
   lines.push(`${printable(metainfo.name)}: ${share} right (${counted}), ${files}`);
   io.stdout.write(`${lines.join("\n")}\n`);
+}
+
+function wholeText(files: number): string {
+  return files === 1 ? "the file is whole" : `all ${formatCount(files)} files are whole`;
 }

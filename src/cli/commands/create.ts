@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { clientVersion } from "#/base/version.ts";
 import { buildMetainfo, choosePieceLength, MAX_PIECE_LENGTH, parseMetainfo } from "#/bittorrent/metainfo/index.ts";
 import { parseTrackerUrl, parseWebSeedUrl } from "../addresses.ts";
 import type { Command } from "../command.ts";
@@ -11,7 +12,6 @@ import { createCliLogger } from "../log.ts";
 import { openProgress } from "../progress.ts";
 import { type CommonOptions, optionParser, repeatedOptionParser } from "../settings.ts";
 import { formatCount, formatSize, parseSize } from "../units.ts";
-import { version } from "../version.ts";
 
 interface CreateOptions {
   readonly output?: string;
@@ -107,7 +107,7 @@ async function makeTorrent(content: Content, options: CreateOptions & CommonOpti
     private: options.private ?? false,
     trackers: options.tracker ?? [],
     webSeeds: options.webSeed ?? [],
-    createdBy: `Freshet ${version()}`,
+    createdBy: clientVersion,
     ...(options.comment !== undefined && { comment: options.comment }),
     ...(options.source !== undefined && { source: options.source }),
     ...(options.date !== undefined && { creationDate: options.date }),

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "#/base/clock.ts";
 import { isLocalAddress } from "#/base/ip.ts";
 import { type Logger, silentLogger } from "#/base/log.ts";
 import { type RandomSource, systemRandom } from "#/base/random.ts";
+import { version } from "#/base/version.ts";
 import { type HostResolver, type LookupConfig, systemResolver } from "./destination.ts";
 import { UdpTrackerSockets } from "./udp.ts";
 
@@ -16,7 +17,7 @@ export interface TrackerCallOptions {
   readonly resolve?: HostResolver | undefined;
   /** What counts as a loopback or private address. @default isLocalAddress of base */
   readonly isLocal?: ((address: string) => boolean) | undefined;
-  /** @default "Freshet/0.1" */
+  /** @default "Freshet/" and the version */
   readonly userAgent?: string | undefined;
   /** Certificates, in PEM, trusted for https instead of the usual authorities. */
   readonly certificateAuthorities?: string | undefined;
@@ -44,7 +45,7 @@ export function resolveCallOptions(options: TrackerCallOptions): CallConfig {
     random: options.random ?? systemRandom,
     resolve: options.resolve ?? systemResolver,
     isLocal: options.isLocal ?? isLocalAddress,
-    userAgent: options.userAgent ?? "Freshet/0.1",
+    userAgent: options.userAgent ?? `Freshet/${version}`,
     certificateAuthorities: options.certificateAuthorities,
     sockets: options.sockets ?? processSockets,
   };
